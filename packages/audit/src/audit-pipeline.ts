@@ -1,0 +1,24 @@
+import type { WorkflowContext } from '@spanledger/otel';
+import type { EventInput } from './event-input.ts';
+
+/**
+ * The one way from "this happened" to the ledger: envelope, seal, queue, sink. One per process.
+ */
+export interface AuditPipeline {
+  readonly producer: string;
+
+  /**
+   * Seals an event into the scope's run and queues it for the sink.
+   *
+   * I1: synchronous. I5: never throws and never waits; what cannot be accepted is counted and reported as `audit_loss`.
+   *
+   * @returns the event id `<run_id>:<seq>`, or `undefined` if no event was made.
+   */
+  emit(scope: WorkflowContext, input: EventInput): string | undefined;
+
+  /** Waits until everything emitted so far has an outcome. @returns false if the deadline came first. */
+  flush(deadlineMs?: number): Promise<boolean>;
+
+  /** Flushes, then closes the sink. Idempotent. What is emitted later is refused and counted. */
+  shutdown(deadlineMs?: number): Promise<void>;
+}

@@ -1,0 +1,40 @@
+import type { HrTime } from '@opentelemetry/api';
+import type { JsonValue } from '@spanledger/protocol';
+
+/**
+ * One thing that happened, as the application or a span tells it: everything about an audit event except who we are,
+ * which run it belongs to, and its place in it. Those the pipeline adds (I6).
+ */
+export interface EventInput {
+  /** snake_case, 1 to 128 characters. */
+  readonly event: string;
+  /** When it happened. Default: now. */
+  readonly time?: HrTime;
+  /** `agent` by default; `workflow` for an orchestrator's events; `assistant`. */
+  readonly entityType?: string;
+  readonly span?: SpanReference;
+  /** Milliseconds, rounded to a whole number. On end events. */
+  readonly durationMs?: number;
+  readonly taskId?: string;
+  readonly sessionId?: string;
+  readonly clientRequestId?: string;
+  readonly model?: string;
+  readonly provider?: string;
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+  readonly tokensUnavailable?: true;
+  readonly requestId?: string;
+  /** Plain JSON, already allow-listed and bounded; see `json-value.ts`. */
+  readonly fields?: Readonly<Record<string, JsonValue>>;
+}
+
+/** Where the event is in its trace. */
+export interface SpanReference {
+  /** 32 lowercase hex. */
+  readonly traceId: string;
+  /** 16 lowercase hex. */
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  /** The trace's sampled flag: whether a search in Jaeger or Tempo will find it. */
+  readonly sampled: boolean;
+}

@@ -1,0 +1,28 @@
+import type { RunLifecycle } from './run-lifecycle.ts';
+import type { WorkflowContext } from './workflow-context.ts';
+import { Run } from './run.ts';
+
+/**
+ * What one process shares however many copies of this package and however many tracer providers it has
+ * loaded: which carrier has which run, which span has which run, and the instance run.
+ *
+ * I7: both maps are weak, so the state of a run lives exactly as long as something can still emit into it.
+ */
+interface ProcessState {
+  readonly carriers: WeakMap<object, WorkflowContext>;
+  readonly spans: WeakMap<object, WorkflowContext>;
+  readonly instance: WorkflowContext;
+  lifecycle: RunLifecycle | undefined;
+}
+
+const KEY = Symbol.for('@spanledger/otel/process-state@1');
+
+export function processState(): ProcessState {
+  const holder = globalThis as { [KEY]?: ProcessState };
+  return (holder[KEY] ??= {
+    carriers: new WeakMap(),
+    spans: new WeakMap(),
+    instance: { run: new Run('instance', {}), workflow: {} },
+    lifecycle: undefined,
+  });
+}

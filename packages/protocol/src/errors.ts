@@ -1,0 +1,30 @@
+/**
+ * Every error code of Spanledger, with its meaning in a line. `docs/errors.md` says what to do about each;
+ * a test holds the two together. A retired code is never used again.
+ */
+export const ERROR_CODES = {
+  SPANLEDGER_OPTION: 'an option or environment variable has an unusable value',
+  SPANLEDGER_PRODUCER: 'the producer name is missing or not usable as a subject token',
+  SPANLEDGER_VALUE: 'an id or attempt number given by the application is not valid',
+  SPANLEDGER_EVENT: 'an audit event was given that cannot be sealed',
+  SPANLEDGER_DISABLED: 'OpenTelemetry is disabled or a part of Spanledger is not in the pipeline',
+  SPANLEDGER_STARTED: 'Spanledger is already started in this process',
+  SPANLEDGER_SINK_CLOSED: 'the sink was closed before the event was stored',
+  SPANLEDGER_SINK: 'a sink could not store an event',
+  SPANLEDGER_STREAM: 'the JetStream stream is missing, unreachable or configured differently',
+  SPANLEDGER_REFUSED: 'the server refused an event for good',
+} as const;
+
+/** A stable code: safe to compare, safe to alert on. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** An error with a stable code. The message says what was wrong and what to do. */
+export class SpanledgerError extends Error {
+  override readonly name = 'SpanledgerError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,58 @@
+/** Events of an orchestrator's own run. */
+export const ORCHESTRATOR_EVENTS = [
+  'workflow_started',
+  'workflow_step_started',
+  'workflow_step_completed',
+  'workflow_step_failed',
+  'workflow_complete',
+  'workflow_failed',
+  'workflow_cancelled',
+] as const;
+
+/** Events of an agent, as Forge names them. */
+export const AGENT_EVENTS = [
+  'invocation_started',
+  'invocation_complete',
+  'invocation_cancelled',
+  'llm_call',
+  'llm_call_failed',
+  'llm_call_cancelled',
+  'tool_exec',
+  'mcp_tool_call',
+  'guardrail_check',
+  'egress_allowed',
+  'egress_blocked',
+  'auth_verify',
+  'auth_fail',
+  'session_start',
+  'session_end',
+] as const;
+
+/** Events of the ledger about itself. */
+export const LEDGER_EVENTS = [
+  'stream_rewind',
+  'audit_checkpoint',
+  'audit_loss',
+  'run_abandoned',
+  'audit_export_status',
+] as const;
+
+const TERMINAL_EVENTS: ReadonlySet<string> = new Set([
+  'workflow_complete',
+  'workflow_failed',
+  'workflow_cancelled',
+  'invocation_complete',
+  'invocation_cancelled',
+]);
+
+const EVENT_NAME = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/;
+
+/** Whether an event of this name ends its run. A run without one is *open*; what follows one is *late*. */
+export function isTerminalEvent(event: string): boolean {
+  return TERMINAL_EVENTS.has(event);
+}
+
+/** Whether a name may be an event's: snake_case, 1 to 128 characters. Names outside the lists above are allowed. */
+export function isEventName(name: unknown): name is string {
+  return typeof name === 'string' && name.length <= 128 && EVENT_NAME.test(name);
+}

@@ -1,0 +1,24 @@
+export { canonicalBytes } from './canonical.ts';
+export { checkChain } from './check-chain.ts';
+export type { ChainCheck } from './check-chain.ts';
+export { GENESIS_HASH, SCHEMA_VERSION, parseEvent } from './envelope.ts';
+export type { AuditEvent, AuditEventDraft, JsonValue } from './envelope.ts';
+export { ERROR_CODES, SpanledgerError } from './errors.ts';
+export type { ErrorCode } from './errors.ts';
+export { AGENT_EVENTS, LEDGER_EVENTS, ORCHESTRATOR_EVENTS, isEventName, isTerminalEvent } from './event-types.ts';
+export type { LedgerRecord } from './ledger-record.ts';
+export { createChain, eventId, messageId, seal } from './seal.ts';
+export type { Chain, SealedEvent, Sha256 } from './seal.ts';
+export type { AuditSink, WriteOutcome } from './sink.ts';
+export { AUDIT_STREAM, AUDIT_SUBJECT, checkProducer, decodeSubject, encodeSubject, encodeToken } from './subject.ts';
+export type { SubjectParts } from './subject.ts';
+export { formatTimestamp } from './timestamp.ts';
+export {
+  AUDIT_EVENT_ATTRIBUTE,
+  CORRELATION_ID_HEADER,
+  RUN_ID_ATTRIBUTE,
+  RUN_ID_HEADER,
+  WORKFLOW_FIELDS,
+} from './workflow-fields.ts';
+export type { WorkflowIdentity } from './workflow-fields.ts';
+export { parseAttempt, parseId } from './workflow-values.ts';
