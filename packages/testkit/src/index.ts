@@ -1,0 +1,3 @@
+export { NatsCluster, startNatsCluster } from './nats-cluster.ts';
+export { type NatsServer, type NatsServerOptions, startNats } from './nats-server.ts';
+export { findNatsServer } from './nats-server-binary.mjs';

@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { startNats, startNatsCluster } from '@spanledger/testkit';
+import { expect, test } from 'vitest';
+
+async function storeOne(url: string): Promise<void> {
+  const nc = await connect({ servers: url });
+  const manager = await jetstreamManager(nc);
+  await manager.streams.add({ name: 'S', subjects: ['s'] });
+  await jetstream(nc).publish('s', 'kept');
+  await nc.close();
+}
+
+async function storedMessages(url: string): Promise<number> {
+  const nc = await connect({ servers: url });
+  const { state } = await (await jetstreamManager(nc)).streams.info('S');
+  await nc.close();
+  return state.messages;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await delay(20);
+}
+
+/** A zombie that nobody reaps counts as gone. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+test.each(['SIGKILL', 'SIGTERM'] as const)('keeps port and store over %s and restart', async (signal) => {
+  await using server = await startNats();
+  const { port, url } = server;
+  await storeOne(url);
+
+  await server.kill(signal);
+  expect(server.pid).toBeUndefined();
+  await expect(connect({ servers: url, reconnect: false })).rejects.toThrow();
+
+  await server.restart();
+  expect(server.port).toBe(port);
+  expect(await storedMessages(url)).toBe(1);
+});
+
+test('starts many servers at once, each on a port of its own', async () => {
+  const servers = await Promise.all(Array.from({ length: 5 }, () => startNats()));
+  expect(new Set(servers.map((server) => server.port)).size).toBe(5);
+  await Promise.all(servers.map((server) => server.close()));
+});
+
+test('a paused server keeps connections and answers nothing until resumed', async () => {
+  await using server = await startNats();
+  const nc = await connect({ servers: server.url });
+  server.pause();
+  let answered = false;
+  const answer = nc.rtt().then(() => (answered = true));
+  await delay(300);
+  expect(answered).toBe(false);
+  server.resume();
+  await answer;
+  await nc.close();
+});
+
+test('takes configuration, monitoring and JetStream settings', async () => {
+  await using server = await startNats({
+    config: 'max_payload: 4096',
+    jetstream: 'max_file_store: 1048576',
+    monitoring: true,
+  });
+  const varz = (await (await fetch(`${server.monitoringUrl}/varz`)).json()) as Record<string, unknown>;
+  expect(varz).toMatchObject({
+    max_payload: 4096,
+    version: server.version,
+    jetstream: { config: { max_storage: 1048576 } },
+  });
+});
+
+test('a server that cannot start says why', async () => {
+  await expect(startNats({ config: 'nonsense: {' })).rejects.toThrow(/did not start: it exited with 1\n.*Parse error on line/);
+});
+
+test('close removes the process and the folder', async () => {
+  const server = await startNats();
+  const { pid, dir } = server;
+  await server.close();
+  expect(isRunning(pid!)).toBe(false);
+  expect(existsSync(dir)).toBe(false);
+});
+
+test.each(['exit', 'SIGKILL'] as const)('leaves nothing behind when its owner ends by %s', async (end) => {
+  const script = new URL('fixtures/owner.mjs', import.meta.url);
+  const owner: ChildProcess = spawn(process.execPath, [script.pathname], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [line] = (await once(owner.stdout!, 'data')) as [Buffer];
+  const { pid, dir } = JSON.parse(line.toString()) as { pid: number; dir: string };
+  expect(isRunning(pid)).toBe(true);
+
+  if (end === 'SIGKILL') owner.kill('SIGKILL');
+  else owner.stdin!.end();
+  await until(() => !isRunning(pid) && !existsSync(dir));
+});
+
+test('a cluster of three has a leader, loses a member and gets it back', async () => {
+  await using cluster = await startNatsCluster(3);
+  const [first, second] = cluster.servers;
+  const nc = await connect({ servers: cluster.urls });
+  const manager = await jetstreamManager(nc);
+  await manager.streams.add({ name: 'R', subjects: ['r'], num_replicas: 3 });
+
+  await first!.kill();
+  await cluster.ready();
+  expect((await jetstream(nc).publish('r', 'while one is down')).seq).toBe(1);
+
+  await first!.restart();
+  await second!.kill();
+  await cluster.ready();
+  expect((await jetstream(nc).publish('r', 'while another is down')).seq).toBe(2);
+  await nc.close();
+});
