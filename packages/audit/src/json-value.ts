@@ -1,0 +1,165 @@
+import type { JsonValue } from '@spanledger/protocol';
+
+/** I7: what bounds the `fields` of one event, whatever it is given. */
+export interface FieldLimits {
+  /** UTF-16 units of one string; the rest is cut and marked `…[truncated:<units cut>]`. */
+  readonly stringMax: number;
+  /** Members of one object, elements of one array. */
+  readonly itemsMax: number;
+  /** Levels of nesting below `fields`. */
+  readonly depthMax: number;
+  /** UTF-16 units of all keys and values together, about. */
+  readonly totalMax: number;
+}
+
+export const FIELD_LIMITS: FieldLimits = { stringMax: 1024, itemsMax: 64, depthMax: 6, totalMax: 16_384 };
+
+/** The member that says how many others an object had. */
+const REST_KEY = '…';
+/** Past this a BigInt's decimal digits cost more than they say. */
+const BIGINT_MAX = 1n << 1024n;
+/** What a number costs of `totalMax`, and every container. */
+const SCALAR_COST = 8;
+const KEY_MAX = 128;
+
+interface Budget {
+  readonly limits: FieldLimits;
+  /** Units left. */
+  left: number;
+  /** The containers we are inside of. */
+  readonly parents: object[];
+}
+
+/**
+ * Makes an event's `fields` of values that nobody vouches for. It never throws (I5), and what it returns shares nothing
+ * with its input.
+ *
+ * - Left out, because absent means absent: `null`, `undefined`, `''`, `false`, empty objects and arrays, functions,
+ *   symbols, and a key named `__proto__`. Inside an array `false` stays and the others become `''`, to keep the places.
+ * - BigInt, integers past 2^53, NaN and infinities become strings; what has a `toJSON` (dates, URLs) is asked; binary
+ *   data becomes `[bytes:<size>]`; lone surrogates become U+FFFD.
+ * - Marked: `…[truncated:<n>]`, `[cyclic]`, `[too deep]`, and `[unreadable]` for what throws when it is read.
+ *
+ * @returns `undefined` if nothing is left.
+ */
+export function toFields(
+  input: Readonly<Record<string, unknown>> | undefined,
+  limits: FieldLimits = FIELD_LIMITS,
+): Record<string, JsonValue> | undefined {
+  if (typeof input !== 'object' || input === null) return undefined;
+  try {
+    return objectValue(input, { limits, left: limits.totalMax, parents: [input] });
+  } catch {
+    return { [REST_KEY]: '[unreadable]' };
+  }
+}
+
+/** A string of at most `max` UTF-16 units and its truncation mark, without lone surrogates. */
+export function boundText(text: string, max: number = FIELD_LIMITS.stringMax): string {
+  if (text.length <= max) return wellFormed(text);
+  // A pair is not cut in half.
+  const end = isHighSurrogate(text.charCodeAt(max - 1)) ? max - 1 : max;
+  return `${wellFormed(text.slice(0, end))}…[truncated:${text.length - end}]`;
+}
+
+function jsonValue(value: unknown, budget: Budget): JsonValue | undefined {
+  switch (typeof value) {
+    case 'string':
+      return value === ''
+        ? undefined
+        : spend(budget, boundText(value, Math.min(budget.limits.stringMax, Math.max(budget.left, 0))));
+    case 'number':
+      budget.left -= SCALAR_COST;
+      if (!Number.isFinite(value)) return `${value}`;
+      return Number.isInteger(value) && !Number.isSafeInteger(value) ? `${BigInt(value)}` : value;
+    case 'bigint':
+      if (value > BIGINT_MAX || value < -BIGINT_MAX) return spend(budget, '[bigint too large]');
+      return spend(budget, `${value}`);
+    case 'boolean':
+      budget.left -= SCALAR_COST;
+      return value;
+    case 'object':
+      return value === null ? undefined : containerValue(value, budget);
+    default:
+      return undefined;
+  }
+}
+
+function containerValue(value: object, budget: Budget): JsonValue | undefined {
+  const bytes = binarySize(value);
+  if (bytes !== undefined) return spend(budget, `[bytes:${bytes}]`);
+  if (budget.parents.includes(value)) return spend(budget, '[cyclic]');
+  if (budget.parents.length > budget.limits.depthMax) return spend(budget, '[too deep]');
+  budget.left -= SCALAR_COST;
+  budget.parents.push(value);
+  try {
+    const { toJSON } = value as { toJSON?: unknown };
+    if (typeof toJSON === 'function') return jsonValue(toJSON.call(value, ''), budget);
+    return Array.isArray(value) ? arrayValue(value, budget) : objectValue(value, budget);
+  } finally {
+    budget.parents.pop();
+  }
+}
+
+function arrayValue(value: readonly unknown[], budget: Budget): JsonValue[] | undefined {
+  const { length } = value;
+  const items: JsonValue[] = [];
+  for (let i = 0; i < length; i += 1) {
+    if (i >= budget.limits.itemsMax || budget.left <= 0) {
+      items.push(truncated(length - i));
+      break;
+    }
+    items.push(member(value, i, budget) ?? '');
+  }
+  return items.length === 0 ? undefined : items;
+}
+
+function objectValue(value: object, budget: Budget): Record<string, JsonValue> | undefined {
+  const fields: Record<string, JsonValue> = {};
+  const keys = Object.keys(value);
+  let kept = 0;
+  for (const [i, key] of keys.entries()) {
+    if (kept >= budget.limits.itemsMax || budget.left <= 0) {
+      fields[REST_KEY] = truncated(keys.length - i);
+      break;
+    }
+    // An own `__proto__` would change the prototype of whatever a reader copies this into.
+    if (key === '__proto__') continue;
+    const json = member(value, key, budget);
+    if (json === undefined || json === false) continue;
+    fields[spend(budget, boundText(key, KEY_MAX))] = json;
+    kept += 1;
+  }
+  return kept === 0 && !(REST_KEY in fields) ? undefined : fields;
+}
+
+/** Reads one member; a getter or Proxy that throws loses only itself. */
+function member(value: object, key: string | number, budget: Budget): JsonValue | undefined {
+  try {
+    return jsonValue((value as Record<string | number, unknown>)[key], budget);
+  } catch {
+    return spend(budget, '[unreadable]');
+  }
+}
+
+function binarySize(value: object): number | undefined {
+  if (ArrayBuffer.isView(value)) return value.byteLength;
+  return value instanceof ArrayBuffer || value instanceof SharedArrayBuffer ? value.byteLength : undefined;
+}
+
+function spend(budget: Budget, text: string): string {
+  budget.left -= text.length + SCALAR_COST;
+  return text;
+}
+
+function truncated(count: number): string {
+  return `…[truncated:${count}]`;
+}
+
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\uFFFD');
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
+}

@@ -1,0 +1,173 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FIELD_LIMITS, boundText, toFields } from '../src/json-value.ts';
+
+const throwing = new Proxy(
+  {},
+  new Proxy(
+    {},
+    {
+      get: () => () => {
+        throw new Error('trap');
+      },
+    },
+  ),
+);
+
+describe('toFields', () => {
+  it('keeps plain JSON as it is', () => {
+    const input = { a: 'x', n: 1.5, zero: 0, yes: true, list: [1, 'b', false], nested: { deep: { er: 'y' } } };
+    expect(toFields(input)).toEqual(input);
+  });
+
+  it('leaves out what is absent, and keeps the places of an array', () => {
+    expect(
+      toFields({
+        null: null,
+        undef: undefined,
+        empty: '',
+        no: false,
+        object: {},
+        array: [],
+        fn: () => 1,
+        sym: Symbol('s'),
+        inner: { a: null, b: { c: {} } },
+        kept: [null, false, '', {}, 1],
+      }),
+    ).toEqual({ kept: ['', false, '', '', 1] });
+    expect(toFields({ a: null })).toBeUndefined();
+    expect(toFields(undefined)).toBeUndefined();
+    expect(toFields(null as never)).toBeUndefined();
+    expect(toFields('text' as never)).toBeUndefined();
+  });
+
+  it('says as text what JSON has no number for', () => {
+    expect(
+      toFields({ big: 2n ** 70n, huge: 1n << 2000n, unsafe: 2 ** 60, safe: 2 ** 53 - 1, nan: NaN, inf: -Infinity }),
+    ).toEqual({
+      big: '1180591620717411303424',
+      huge: '[bigint too large]',
+      unsafe: '1152921504606846976',
+      safe: 9007199254740991,
+      nan: 'NaN',
+      inf: '-Infinity',
+    });
+  });
+
+  it('asks toJSON, and gives the size of binary data', () => {
+    expect(
+      toFields({
+        date: new Date(0),
+        bad: new Date(NaN),
+        url: new URL('https://example.com/a'),
+        buffer: Buffer.alloc(5_000_000),
+        view: new Uint16Array(3),
+        raw: new ArrayBuffer(7),
+      }),
+    ).toEqual({
+      date: '1970-01-01T00:00:00.000Z',
+      url: 'https://example.com/a',
+      buffer: '[bytes:5000000]',
+      view: '[bytes:6]',
+      raw: '[bytes:7]',
+    });
+  });
+
+  it('marks cycles, but not the same object seen twice', () => {
+    const cyclic: Record<string, unknown> = { name: 'a' };
+    cyclic['self'] = cyclic;
+    cyclic['list'] = [cyclic];
+    const twin = { x: 1 };
+    expect(toFields({ cyclic, a: twin, b: twin })).toEqual({
+      cyclic: { name: 'a', self: '[cyclic]', list: ['[cyclic]'] },
+      a: { x: 1 },
+      b: { x: 1 },
+    });
+  });
+
+  it('survives what throws when it is read', () => {
+    const getter = Object.defineProperty({ ok: 1 }, 'bad', {
+      enumerable: true,
+      get: () => {
+        throw new Error('getter');
+      },
+    });
+    expect(toFields({ getter, throwing, list: [throwing, 2] })).toEqual({
+      getter: { ok: 1, bad: '[unreadable]' },
+      throwing: '[unreadable]',
+      list: ['[unreadable]', 2],
+    });
+    expect(toFields(throwing)).toEqual({ '…': '[unreadable]' });
+  });
+
+  it('lets no __proto__ through', () => {
+    const fields = toFields(JSON.parse('{"__proto__":{"polluted":1},"in":{"__proto__":{"polluted":1},"a":1}}'));
+    expect(JSON.stringify(fields)).toBe('{"in":{"a":1}}');
+    expect(Object.getPrototypeOf(fields)).toBe(Object.prototype);
+  });
+
+  it('cuts strings with a mark, and never through a surrogate pair', () => {
+    expect(boundText('abcdef', 4)).toBe('abcd…[truncated:2]');
+    expect(boundText('abc😀', 4)).toBe('abc…[truncated:2]');
+    expect(boundText('a\ud800b')).toBe('a\uFFFDb');
+    expect(toFields({ a: 'x'.repeat(10_000_000) })).toEqual({ a: `${'x'.repeat(1024)}…[truncated:9998976]` });
+  });
+
+  it('cuts wide, deep and many', () => {
+    let deep: unknown = 1;
+    for (let i = 0; i < 20_000; i += 1) deep = [deep];
+    expect(JSON.stringify(toFields({ deep }))).toBe('{"deep":[[[[[["[too deep]"]]]]]]}');
+    const wide = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i}`, i]));
+    expect(Object.keys(toFields(wide)!)).toHaveLength(FIELD_LIMITS.itemsMax + 1);
+    expect(toFields(wide)!['…']).toBe('…[truncated:36]');
+    expect(toFields({ list: new Array(4_000_000_000) })!['list']).toHaveLength(FIELD_LIMITS.itemsMax + 1);
+  });
+
+  it('bounds the whole, whatever its shape', () => {
+    const bush = (level: number): unknown =>
+      level === 0 ? 'leaf'.repeat(1000) : Array.from({ length: 64 }, () => bush(level - 1));
+    const text = JSON.stringify(toFields({ bush: bush(3) }));
+    expect(text.length).toBeLessThan(2 * FIELD_LIMITS.totalMax);
+  });
+
+  it('never throws, and answers with bounded, well-formed JSON without absent values', () => {
+    const junk = fc.anything({
+      withBigInt: true,
+      withDate: true,
+      withMap: true,
+      withSet: true,
+      withTypedArray: true,
+      withNullPrototype: true,
+      withObjectString: true,
+      withSparseArray: true,
+      withUnicodeString: true,
+      maxDepth: 8,
+    });
+    const string = fc.string({ unit: 'binary', maxLength: 2000 });
+    fc.assert(
+      fc.property(fc.dictionary(fc.oneof(string, fc.constant('__proto__')), fc.oneof(junk, string)), (input) => {
+        const fields = toFields(input);
+        const text = JSON.stringify(fields ?? {});
+        expect(JSON.parse(text)).toEqual(fields ?? {});
+        expect(text.length).toBeLessThan(8 * FIELD_LIMITS.totalMax);
+        if (fields) check(fields, false);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+/** The contract of what `toFields` returns, written a second time. */
+function check(value: unknown, inArray: boolean): void {
+  expect(value).not.toBeNull();
+  if (typeof value === 'string') {
+    expect(value).not.toMatch(/\p{Surrogate}/u);
+    if (!inArray) expect(value).not.toBe('');
+  } else if (typeof value === 'object' && value !== null) {
+    expect(Object.keys(value)).not.toHaveLength(0);
+    expect(Object.keys(value)).not.toContain('__proto__');
+    for (const child of Object.values(value)) check(child, Array.isArray(value));
+  } else if (!inArray) {
+    expect(value).not.toBe(false);
+  }
+}
