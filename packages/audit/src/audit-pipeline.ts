@@ -1,11 +1,15 @@
 import type { WorkflowContext } from '@spanledger/otel';
 import type { EventInput } from './event-input.ts';
+import type { RunBrackets } from './pipeline/run-brackets.ts';
 
 /**
  * The one way from "this happened" to the ledger: envelope, seal, queue, sink. One per process.
  */
 export interface AuditPipeline {
   readonly producer: string;
+
+  /** For the lifecycle emitter of a run from a carrier: its first and its last event. */
+  readonly brackets: RunBrackets;
 
   /**
    * Seals an event into the scope's run and queues it for the sink.

@@ -28,6 +28,8 @@ export class Run {
   readonly chain: Chain;
   /** The trust gate vouched for the caller. It may become true later, for the events that follow; never false again. */
   callerVerified = false;
+  /** The caller's own correlation id (`X-Forge-Correlation-Id`), set where the carrier is extracted. */
+  callerCorrelationId: string | undefined;
   /**
    * How the run ended, where a middleware saw what the entry span cannot (the client went away). The lifecycle emitter
    * prefers it to what the span says.
