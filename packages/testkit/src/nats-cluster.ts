@@ -16,15 +16,12 @@ export class NatsCluster {
     return this.servers.map((server) => server.url);
   }
 
-  /** Waits until all members that run agree on a meta leader and are healthy. */
+  /** Waits until all members that run are healthy and agree on a meta leader that runs. */
   async ready(): Promise<void> {
     const deadline = Date.now() + READY_TIMEOUT_MS;
-    for (;;) {
-      const running = this.servers.filter((server) => server.pid !== undefined);
-      const states = await Promise.all(running.map((server) => isReady(server, this.servers.length)));
-      if (states.every(Boolean)) return;
+    while (!(await this.#hasLeader())) {
       if (Date.now() > deadline) {
-        throw new Error(`the cluster has no meta leader\n${running.map((server) => server.log).join('\n')}`);
+        throw new Error(`the cluster has no meta leader\n${this.servers.map((server) => server.log).join('\n')}`);
       }
       await delay(POLL_MS);
     }
@@ -37,27 +34,34 @@ export class NatsCluster {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+
+  async #hasLeader(): Promise<boolean> {
+    const members = this.servers.map((server, i) => ({ server, name: memberName(i) }));
+    const running = members.filter(({ server }) => server.pid !== undefined);
+    const leaders = new Set(await Promise.all(running.map(({ server }) => leaderSeenBy(server, members.length))));
+    const [leader] = leaders;
+    return leaders.size === 1 && running.some(({ name }) => name === leader);
+  }
 }
 
-/** Starts a JetStream cluster and waits until it has a meta leader. */
+/** Starts a JetStream cluster and waits until it has a meta leader. Monitoring is on. */
 export async function startNatsCluster(size = 3, options: NatsServerOptions = {}): Promise<NatsCluster> {
-  // Every member must be configured with its peers before any of them has a port: they start with placeholders
-  // (discard ports, so nothing answers), which also tell them how many peers to expect.
-  const placeholders = Array.from({ length: size }, (_, i) => `nats-route://127.0.0.1:${i + 1}`);
+  // A member must know how many peers to expect when it starts, and none of them has a port yet: they start with
+  // placeholder routes (nothing answers there) and are told the real ones afterwards.
+  const routes = Array.from({ length: size }, (_, i) => `nats-route://127.0.0.1:${i + 1}`);
   const started = await Promise.allSettled(
-    placeholders.map((_, i) =>
+    routes.map((_, i) =>
       NatsServer.start(
         { ...options, monitoring: true },
-        { serverName: `n${i + 1}`, clusterName: 'spanledger-test', routes: placeholders },
+        { serverName: memberName(i), clusterName: 'spanledger-test', routes },
       ),
     ),
   );
-  const servers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  const cluster = new NatsCluster(servers);
+  const cluster = new NatsCluster(started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
   try {
     for (const result of started) if (result.status === 'rejected') throw result.reason;
-    const routes = servers.map((server) => server.routeUrl);
-    await Promise.all(servers.map((server) => server.setRoutes(routes)));
+    const realRoutes = cluster.servers.map((server) => server.routeUrl);
+    await Promise.all(cluster.servers.map((server) => server.setRoutes(realRoutes)));
     await cluster.ready();
   } catch (error) {
     await cluster.close();
@@ -66,15 +70,17 @@ export async function startNatsCluster(size = 3, options: NatsServerOptions = {}
   return cluster;
 }
 
-async function isReady(server: NatsServer, size: number): Promise<boolean> {
+function memberName(index: number): string {
+  return `n${index + 1}`;
+}
+
+async function leaderSeenBy(server: NatsServer, clusterSize: number): Promise<string | undefined> {
   try {
-    const [jsz, health] = await Promise.all([
-      fetch(`${server.monitoringUrl}/jsz`),
-      fetch(`${server.monitoringUrl}/healthz`),
-    ]);
+    const health = await fetch(`${server.monitoringUrl}/healthz`);
+    const jsz = await fetch(`${server.monitoringUrl}/jsz`);
     const { meta_cluster: meta } = (await jsz.json()) as { meta_cluster?: { leader?: string; cluster_size?: number } };
-    return health.ok && Boolean(meta?.leader) && meta?.cluster_size === size;
+    return health.ok && meta?.cluster_size === clusterSize ? meta.leader : undefined;
   } catch {
-    return false;
+    return undefined; // Not listening yet, or on its way down.
   }
 }

@@ -50,6 +50,8 @@ export class NatsServer {
   readonly #log = new LogTail();
   #cluster: ClusterMembership | undefined;
   #ports: Ports | undefined;
+  /** What the running process was told to listen on; `undefined` lets the kernel choose. A reload must not change it. */
+  #fixedPorts: Ports | undefined;
   #child: ChildProcess | undefined;
 
   private constructor(
@@ -143,8 +145,11 @@ export class NatsServer {
   }
 
   /** Freezes the process: connections stay open and nothing is answered. */
-  pause(): void {
-    this.#child?.kill('SIGSTOP');
+  async pause(): Promise<void> {
+    const child = this.#child;
+    if (!child?.kill('SIGSTOP')) return;
+    // The signal is taken some moments later; until then a thread may still answer.
+    while (await isRunning(child)) await delay(POLL_MS);
   }
 
   resume(): void {
@@ -172,6 +177,7 @@ export class NatsServer {
 
   async #launch(): Promise<void> {
     this.#log.clear();
+    this.#fixedPorts = this.#ports;
     await rm(this.#portsDir, { recursive: true, force: true });
     await mkdir(this.#portsDir);
     await this.#writeConfig();
@@ -236,13 +242,19 @@ export class NatsServer {
   }
 
   #portToListenOn(listener: keyof Ports): number {
-    return this.#ports ? portOf(this.#ports[listener]) : -1;
+    return this.#fixedPorts ? portOf(this.#fixedPorts[listener]) : -1;
   }
 }
 
 /** Starts a nats-server with JetStream and waits until it takes connections. */
 export function startNats(options: NatsServerOptions = {}): Promise<NatsServer> {
   return NatsServer.start(options);
+}
+
+/** Linux only: elsewhere it answers no at once. */
+async function isRunning({ pid }: ChildProcess): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return status !== '' && !/^State:\s+[TZ]/m.test(status);
 }
 
 function portOf(urls: readonly string[] | undefined): number {
