@@ -1,5 +1,6 @@
 import { GENESIS_HASH, SCHEMA_VERSION } from './envelope.ts';
-import type { AuditEventDraft } from './envelope.ts';
+import type { AuditEvent, AuditEventDraft } from './envelope.ts';
+import { SpanledgerError } from './errors.ts';
 
 /** SHA-256 as 64 lowercase hex. Injected, because this package runs where `node:crypto` does not. */
 export type Sha256 = (bytes: Uint8Array) => string;
@@ -36,28 +37,68 @@ export function createChain(runId: string): Chain {
  * Gives the draft the next number of its run, links it to the event before, and fixes its bytes.
  *
  * I1: synchronous, so that order is exact and nothing that happens to the draft later is seen.
- * The number is given only when the bytes exist: a draft that cannot be serialised throws, and leaves the chain as it was.
+ * I3: the number is given only when the bytes exist; a draft that cannot be sealed leaves the chain as it was.
+ *
+ * @throws whatever `JSON.stringify` throws (a cycle, a BigInt, a throwing getter), or SpanledgerError `SPANLEDGER_EVENT`
+ * if the draft itself sealed something in the same run while it was read.
  */
 export function seal(chain: Chain, draft: AuditEventDraft, subject: string, sha256: Sha256): SealedEvent {
+  const { runId } = chain;
   const seq = chain.seq + 1;
-  const { ts, event, producer, ...rest } = draft;
-  const bytes = encoder.encode(
-    JSON.stringify({
-      ts,
-      event,
-      schema_version: SCHEMA_VERSION,
-      producer,
-      run_id: chain.runId,
-      seq,
-      prev_hash: chain.head,
-      correlation_id: chain.runId,
-      ...rest,
-    }),
-  );
+  const bytes = encoder.encode(JSON.stringify(toEnvelope(chain, seq, draft)));
   const hash = sha256(bytes);
+  if (chain.seq + 1 !== seq) {
+    throw new SpanledgerError('SPANLEDGER_EVENT', `event ${runId}:${seq} was sealed by a getter of its own draft`);
+  }
   chain.seq = seq;
   chain.head = hash;
-  return { runId: chain.runId, seq, bytes, hash, subject };
+  return { runId, seq, bytes, hash, subject };
+}
+
+type Envelope = { readonly [Field in keyof Omit<AuditEvent, 'kid' | 'sigp' | 'sig'>]-?: AuditEvent[Field] };
+
+/**
+ * I6: field by field, so that no property of a draft can take the place of a structural one. (It is also twice as fast
+ * as spreading: all envelopes share one hidden class. `undefined` is left out by `JSON.stringify`.)
+ */
+function toEnvelope(chain: Chain, seq: number, draft: AuditEventDraft): Envelope {
+  return {
+    ts: draft.ts,
+    event: draft.event,
+    schema_version: SCHEMA_VERSION,
+    producer: draft.producer,
+    run_id: chain.runId,
+    seq,
+    prev_hash: chain.head,
+    correlation_id: chain.runId,
+    task_id: draft.task_id,
+    session_id: draft.session_id,
+    client_request_id: draft.client_request_id,
+    workflow_id: draft.workflow_id,
+    workflow_execution_id: draft.workflow_execution_id,
+    stage_id: draft.stage_id,
+    step_id: draft.step_id,
+    attempt_epoch: draft.attempt_epoch,
+    invocation_caller: draft.invocation_caller,
+    caller_verified: draft.caller_verified,
+    entity_type: draft.entity_type,
+    entity_id: draft.entity_id,
+    agent_version: draft.agent_version,
+    org_id: draft.org_id,
+    workspace_id: draft.workspace_id,
+    trace_id: draft.trace_id,
+    span_id: draft.span_id,
+    parent_span_id: draft.parent_span_id,
+    trace_sampled: draft.trace_sampled,
+    duration_ms: draft.duration_ms,
+    model: draft.model,
+    provider: draft.provider,
+    input_tokens: draft.input_tokens,
+    output_tokens: draft.output_tokens,
+    tokens_unavailable: draft.tokens_unavailable,
+    request_id: draft.request_id,
+    fields: draft.fields,
+  };
 }
 
 /** The name of one event in the ledger. */

@@ -15,13 +15,15 @@ export interface SubjectParts {
 /** NATS separators and wildcards, our escape character, controls, space and everything outside ASCII. */
 // oxlint-disable-next-line no-control-regex -- control characters are what it is there to find
 const RESERVED = /[.*>%\u0000-\u0020\u007f-\u{10ffff}]/gu;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 const ABSENT = '-';
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * `auditEvent.<workflow_id>.<workflow_execution_id>.<producer>`: one execution, one workflow or one producer is a
  * server-side filter, and a NATS permission on `auditEvent.*.*.<producer>` binds a producer to its name.
+ *
+ * At most 1,164 bytes for ids and producers within their own limits (a server takes 4,096).
  */
 export function encodeSubject(parts: SubjectParts): string {
   const { workflowId, executionId, producer } = parts;
@@ -30,37 +32,33 @@ export function encodeSubject(parts: SubjectParts): string {
 
 /** @returns the parts, or `undefined` if it is not a subject that `encodeSubject` writes (the flat one is not). */
 export function decodeSubject(subject: string): SubjectParts | undefined {
-  const tokens = subject.split('.');
-  if (tokens.length !== 4 || tokens[0] !== AUDIT_SUBJECT) return undefined;
-  try {
-    const [workflowId, executionId, producer] = tokens.slice(1).map(decodeToken);
-    if (producer === undefined) return undefined;
-    return { ...(workflowId && { workflowId }), ...(executionId && { executionId }), producer };
-  } catch {
-    return undefined;
-  }
+  const parts = decodeTokens(subject.split('.'));
+  // Written in one way only: anything else could name one producer to a permission and another one to a reader.
+  return parts !== undefined && encodeSubject(parts) === subject ? parts : undefined;
 }
 
-/** One token: reserved characters as uppercase `%XX` of their UTF-8 bytes; `-` for absent, `%2D` for a literal `-`. */
+/**
+ * One token: reserved characters as uppercase `%XX` of their UTF-8 bytes; `-` for absent (`undefined` or `''`), `%2D`
+ * for a literal `-`. A lone surrogate has no UTF-8 form and becomes U+FFFD.
+ */
 export function encodeToken(value: string | undefined): string {
-  if (value === undefined) return ABSENT;
+  if (value === undefined || value === '') return ABSENT;
   if (value === ABSENT) return '%2D';
   return value.replace(RESERVED, escapeUtf8);
 }
 
-function decodeToken(token: string): string | undefined {
-  if (token === ABSENT) return undefined;
-  const bytes: number[] = [];
-  for (let i = 0; i < token.length; i += 1) {
-    const code = token.charCodeAt(i);
-    if (code !== 0x25) {
-      bytes.push(code);
-      continue;
-    }
-    bytes.push(Number.parseInt(token.slice(i + 1, i + 3), 16));
-    i += 2;
+function decodeTokens(tokens: string[]): SubjectParts | undefined {
+  try {
+    const [, workflowId, executionId, producer] = tokens.map(decodeToken);
+    if (producer === undefined) return undefined;
+    return { ...(workflowId && { workflowId }), ...(executionId && { executionId }), producer };
+  } catch {
+    return undefined; // a URIError: the escapes are not UTF-8
   }
-  return decoder.decode(Uint8Array.from(bytes));
+}
+
+function decodeToken(token: string): string | undefined {
+  return token === ABSENT ? undefined : decodeURIComponent(token);
 }
 
 function escapeUtf8(character: string): string {
@@ -68,14 +66,20 @@ function escapeUtf8(character: string): string {
 }
 
 /**
- * A producer's name: 1 to 128 bytes, and not one of OpenTelemetry's `unknown_service…` fallbacks, because the name
+ * A producer's name: 1 to 128 bytes of well-formed UTF-8, and not one of OpenTelemetry's `unknown_service…` fallbacks, because the name
  * must stay the same over restarts and replicas.
  *
  * @throws SpanledgerError `SPANLEDGER_PRODUCER`
  */
 export function checkProducer(name: unknown): string {
   const bytes = typeof name === 'string' ? encoder.encode(name).length : 0;
-  if (typeof name !== 'string' || bytes < 1 || bytes > 128 || name.startsWith('unknown_service')) {
+  if (
+    typeof name !== 'string' ||
+    bytes < 1 ||
+    bytes > 128 ||
+    LONE_SURROGATE.test(name) ||
+    name.startsWith('unknown_service')
+  ) {
     throw new SpanledgerError(
       'SPANLEDGER_PRODUCER',
       `producer must be a name of 1 to 128 bytes that stays the same over restarts, got ${JSON.stringify(name) ?? 'nothing'}: ` +

@@ -1,4 +1,5 @@
-const VISIBLE_ASCII = /^[!-~]{1,128}$/;
+/** Around the value only what HTTP calls optional white space: a line break is never part of a good header. */
+const ID = /^[ \t]*([!-~]{1,128})[ \t]*$/;
 const POSITIVE_INTEGER = /^[1-9][0-9]{0,15}$/;
 
 /**
@@ -8,10 +9,9 @@ const POSITIVE_INTEGER = /^[1-9][0-9]{0,15}$/;
  * anything else; it never throws.
  */
 export function parseId(raw: unknown): string | undefined {
-  // The length is checked first: a 100 kB header must not cost a trim and a match.
+  // The length is checked first: a 100 kB header must not cost a match.
   if (typeof raw !== 'string' || raw.length > 1024) return undefined;
-  const value = raw.trim();
-  return VISIBLE_ASCII.test(value) ? value : undefined;
+  return ID.exec(raw)?.[1];
 }
 
 /**
