@@ -1,0 +1,106 @@
+import type { SealedEvent } from '@spanledger/protocol';
+import type { JsonValue } from '@spanledger/protocol';
+import type { EventInput } from '../event-input.ts';
+import { OpenLosses } from './open-losses.ts';
+import type { LossRange, LossReason } from './open-losses.ts';
+
+/** After a report that was itself lost: the first wait, and the longest, in milliseconds. */
+const RETRY_MIN_MS = 1_000;
+const RETRY_MAX_MS = 60_000;
+
+/** Seals an event into the instance run and queues it; `undefined` if there is no room for it now. */
+type Report = (input: EventInput) => SealedEvent | undefined;
+
+/**
+ * Turns losses into `audit_loss` events of the instance run, as soon as there is room for them.
+ *
+ * I3: a range stays open until its report is stored. A lost report gives its range back, is a loss itself, and is tried again after
+ * a pause, one at a time, so that a sink which refuses everything is not flooded with news of it.
+ */
+export class LossReporter {
+  readonly open = new OpenLosses();
+  readonly #report: Report;
+  readonly #inFlight = new WeakMap<SealedEvent, LossRange | number>();
+  #retryInMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  /** Reports what is open, while there is room; nothing while a pause lasts. */
+  drain(): void {
+    if (this.#retryInMs > 0) return;
+    while (this.#reportOne());
+  }
+
+  /** An event was refused by the sink, or given up on. */
+  lost(event: SealedEvent, reason: LossReason): void {
+    const reported = this.#inFlight.get(event);
+    if (typeof reported === 'number') this.open.unnumbered += reported;
+    else if (reported !== undefined) this.open.addRange(reported);
+    this.open.add(event, reason);
+    if (reported === undefined) this.drain();
+    else this.#pause();
+  }
+
+  /** An event was stored. If it was a report, the way is free again. */
+  stored(event: SealedEvent): void {
+    if (this.#retryInMs === 0 || !this.#inFlight.has(event)) return;
+    this.#endPause();
+    this.drain();
+  }
+
+  /** Ends any pause and reports what is open now, or as much of it as there is room for: the last chance, at shutdown. */
+  drainNow(): void {
+    this.#endPause();
+    this.drain();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #reportOne(): boolean {
+    const range = this.open.take();
+    if (range === undefined) return this.#reportUnnumbered();
+    const event = this.#report(lossEvent(rangeFields(range)));
+    if (event === undefined) this.open.addRange(range);
+    else this.#inFlight.set(event, range);
+    return event !== undefined;
+  }
+
+  #reportUnnumbered(): boolean {
+    const count = this.open.takeUnnumbered();
+    if (count === 0) return false;
+    const event = this.#report(lossEvent({ reason: 'queue_full', count }));
+    if (event === undefined) this.open.unnumbered += count;
+    else this.#inFlight.set(event, count);
+    return event !== undefined;
+  }
+
+  #pause(): void {
+    if (this.#timer !== undefined) return;
+    this.#retryInMs = Math.min(this.#retryInMs * 2 || RETRY_MIN_MS, RETRY_MAX_MS);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      // One to try: `drain` stays paused until it is stored.
+      if (!this.#reportOne()) this.#retryInMs = 0;
+    }, this.#retryInMs).unref();
+  }
+
+  #endPause(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#retryInMs = 0;
+  }
+}
+
+function rangeFields({ runId, firstSeq, lastSeq, lastHash, reason }: LossRange): Record<string, JsonValue> {
+  const count = lastSeq - firstSeq + 1;
+  return { run_id: runId, first_seq: firstSeq, last_seq: lastSeq, last_hash: lastHash, reason, count };
+}
+
+function lossEvent(fields: Record<string, JsonValue>): EventInput {
+  return { event: 'audit_loss', fields };
+}

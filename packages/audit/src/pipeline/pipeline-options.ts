@@ -1,0 +1,81 @@
+import { SpanledgerError, checkProducer } from '@spanledger/protocol';
+import type { AuditSink } from '@spanledger/protocol';
+import type { LifecycleMode } from './run-brackets.ts';
+import { STRUCTURE_MAX_BYTES } from './size-bound.ts';
+
+export interface AuditPipelineOptions {
+  /** The service's name: 1 to 128 bytes, stable over restarts and replicas. Also `entity_id`. */
+  readonly producer: string;
+  /** Where sealed events go. The pipeline owns it from now on, and closes it. */
+  readonly sink: AuditSink;
+  /** `entity_type` of events that do not say. Default `agent`. */
+  readonly entityType?: string;
+  /** `service.version`, as a rule. */
+  readonly agentVersion?: string | undefined;
+  readonly orgId?: string | undefined;
+  readonly workspaceId?: string | undefined;
+  /** A flat subject for all events, as existing agents publish. Default: one subject per workflow, execution and producer. */
+  readonly subject?: 'auditEvent';
+  /** Default `with-events`. */
+  readonly lifecycle?: LifecycleMode;
+  /** Sealed events that have no outcome yet, in bytes. Default 64 MiB; at least 16 times `eventMaxBytes`. */
+  readonly queueMaxBytes?: number;
+  /** One event, in bytes; larger ones have the largest values of `fields` cut. Default 65,536; 32,768 to 1,048,576. */
+  readonly eventMaxBytes?: number;
+}
+
+/** Options with defaults and checks applied; never changed. */
+export interface ResolvedPipelineOptions {
+  readonly producer: string;
+  readonly sink: AuditSink;
+  readonly entityType: string;
+  readonly agentVersion: string | undefined;
+  readonly orgId: string | undefined;
+  readonly workspaceId: string | undefined;
+  readonly flatSubject: string | undefined;
+  readonly lifecycle: LifecycleMode;
+  readonly queueMaxBytes: number;
+  readonly eventMaxBytes: number;
+}
+
+const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
+const EVENT_MAX_BYTES = 65_536;
+const TEXT_MAX = 128;
+
+/** @throws SpanledgerError `SPANLEDGER_PRODUCER` or `SPANLEDGER_OPTION` */
+export function resolvePipelineOptions(options: AuditPipelineOptions): ResolvedPipelineOptions {
+  const eventMaxBytes = integer(
+    'eventMaxBytes',
+    options.eventMaxBytes ?? EVENT_MAX_BYTES,
+    2 * STRUCTURE_MAX_BYTES,
+    1_048_576,
+  );
+  return Object.freeze({
+    producer: checkProducer(options.producer),
+    sink: options.sink,
+    entityType: text('entityType', options.entityType) ?? 'agent',
+    agentVersion: text('agentVersion', options.agentVersion),
+    orgId: text('orgId', options.orgId),
+    workspaceId: text('workspaceId', options.workspaceId),
+    flatSubject: options.subject,
+    lifecycle: options.lifecycle ?? 'with-events',
+    eventMaxBytes,
+    queueMaxBytes: integer(
+      'queueMaxBytes',
+      options.queueMaxBytes ?? QUEUE_MAX_BYTES,
+      16 * eventMaxBytes,
+      Number.MAX_SAFE_INTEGER,
+    ),
+  });
+}
+
+function integer(name: string, value: number, min: number, max: number): number {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  throw new SpanledgerError('SPANLEDGER_OPTION', `${name} must be a whole number from ${min} to ${max}, got ${value}`);
+}
+
+function text(name: string, value: string | undefined): string | undefined {
+  if (value === undefined || value === '') return undefined;
+  if (typeof value === 'string' && value.length <= TEXT_MAX) return value;
+  throw new SpanledgerError('SPANLEDGER_OPTION', `${name} must be a string of at most ${TEXT_MAX} characters`);
+}

@@ -1,0 +1,57 @@
+import { diag } from '@opentelemetry/api';
+import { setRunLifecycle } from '@spanledger/otel';
+import { SpanledgerError } from '@spanledger/protocol';
+import type { AuditPipeline } from '../audit-pipeline.ts';
+
+const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+
+interface Registry {
+  pipeline: AuditPipeline | undefined;
+  warned: boolean;
+}
+
+const KEY = Symbol.for('@spanledger/audit/registry@1');
+
+// Global, so that every loaded copy of this package finds the one pipeline of the process.
+function registry(): Registry {
+  const holder = globalThis as { [KEY]?: Registry };
+  return (holder[KEY] ??= { pipeline: undefined, warned: false });
+}
+
+/**
+ * Makes this the pipeline of the process: `audit.emit`, `workflow.run` and the lifecycle of runs go to it.
+ *
+ * @returns the function that takes it away again, for whoever shuts it down.
+ * @throws SpanledgerError `SPANLEDGER_STARTED` if there is one already
+ */
+export function registerPipeline(pipeline: AuditPipeline): () => void {
+  const state = registry();
+  if (state.pipeline !== undefined) {
+    throw new SpanledgerError('SPANLEDGER_STARTED', 'this process has an audit pipeline already: shut it down first');
+  }
+  state.pipeline = pipeline;
+  setRunLifecycle({
+    started: (scope) => pipeline.brackets.begin(scope),
+    ended: (scope, outcome) => pipeline.brackets.end(scope, outcome),
+  });
+  return () => {
+    if (state.pipeline !== pipeline) return;
+    state.pipeline = undefined;
+    setRunLifecycle(undefined);
+  };
+}
+
+/** The pipeline of this process, if one is registered. */
+export function getPipeline(): AuditPipeline | undefined {
+  return registry().pipeline;
+}
+
+/** The same, for those who have something to record: says once that it is not recorded. */
+export function pipelineOrWarn(): AuditPipeline | undefined {
+  const state = registry();
+  if (state.pipeline === undefined && !state.warned) {
+    state.warned = true;
+    log.warn('no audit pipeline is registered: workflows run and nothing of them is recorded; see registerPipeline');
+  }
+  return state.pipeline;
+}
