@@ -1,4 +1,6 @@
+import type { Outbound } from './outbound.ts';
 import type { RunLifecycle } from './run-lifecycle.ts';
+import type { TrustInbound } from './trust-gate.ts';
 import type { WorkflowContext } from './workflow-context.ts';
 import { Run } from './run.ts';
 
@@ -13,6 +15,9 @@ interface ProcessState {
   readonly spans: WeakMap<object, WorkflowContext>;
   readonly instance: WorkflowContext;
   lifecycle: RunLifecycle | undefined;
+  /** Set by the newest `WorkflowPropagator`, for the helpers that work without one at hand. */
+  trustInbound: TrustInbound;
+  outbound: Outbound | undefined;
 }
 
 const KEY = Symbol.for('@spanledger/otel/process-state@1');
@@ -24,5 +29,7 @@ export function processState(): ProcessState {
     spans: new WeakMap(),
     instance: { run: new Run('instance', {}), workflow: {} },
     lifecycle: undefined,
+    trustInbound: true,
+    outbound: undefined,
   });
 }

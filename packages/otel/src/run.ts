@@ -28,7 +28,7 @@ export class Run {
   readonly chain: Chain;
   /** The trust gate vouched for the caller. It may become true later, for the events that follow; never false again. */
   callerVerified = false;
-  /** The caller's own correlation id (`X-Forge-Correlation-Id`), set where the carrier is extracted. */
+  /** The caller's own correlation id (`X-Forge-Correlation-Id`), where it sent one: `fields.caller_correlation_id`. */
   callerCorrelationId: string | undefined;
   /**
    * How the run ended, where a middleware saw what the entry span cannot (the client went away). The lifecycle emitter

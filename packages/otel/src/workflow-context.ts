@@ -23,3 +23,14 @@ export function getWorkflowContext(ctx: Context = context.active()): WorkflowCon
 export function setWorkflowContext(ctx: Context, value: WorkflowContext): Context {
   return ctx.setValue(KEY, value);
 }
+
+/** Whether this identity is of a workflow. A caller's name alone is not: any client may send one. */
+export function isInWorkflow(identity: WorkflowIdentity): boolean {
+  return (
+    identity.executionId !== undefined ||
+    identity.workflowId !== undefined ||
+    identity.stepId !== undefined ||
+    identity.stageId !== undefined ||
+    identity.attempt !== undefined
+  );
+}

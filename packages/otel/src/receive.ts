@@ -1,0 +1,44 @@
+import { context, propagation, trace } from '@opentelemetry/api';
+import type { Context, TextMapGetter } from '@opentelemetry/api';
+import { carrierGetter } from './carriers.ts';
+import { extractWorkflow } from './extract-workflow.ts';
+import { beginRun } from './run-lifecycle.ts';
+import type { RunOutcome } from './run-lifecycle.ts';
+import { getWorkflowContext } from './workflow-context.ts';
+import type { WorkflowContext } from './workflow-context.ts';
+
+/**
+ * Handles one inbound message: runs `fn` in a run of its own, in the trace and the workflow that the carrier names, and
+ * announces begin and end of the run unless the entry span of an instrumentation does. One carrier object is one run.
+ *
+ * @returns what `fn` returns. What it throws is thrown on; an `AbortError` ends the run as cancelled.
+ */
+export async function receive<T, C>(
+  carrier: C,
+  fn: () => T | Promise<T>,
+  getter: TextMapGetter<C> = carrierGetter,
+): Promise<T> {
+  const ctx = extractWorkflow(carrier, getter, traceOf(carrier, getter));
+  const scope = getWorkflowContext(ctx) as WorkflowContext;
+  const end = beginRun(scope) ?? ((outcome: RunOutcome) => void (scope.run.outcome = outcome));
+  try {
+    const result = await context.with(ctx, fn);
+    end({ status: 'ok' });
+    return result;
+  } catch (error) {
+    end(isAbort(error) ? { status: 'cancelled', reason: error.message } : { status: 'error', error });
+    throw error;
+  }
+}
+
+/** The trace that the carrier names, unless a consumer span of that trace is active already. */
+function traceOf<C>(carrier: C, getter: TextMapGetter<C>): Context {
+  const active = context.active();
+  const extracted = propagation.extract(active, carrier, getter);
+  const remoteTrace = trace.getSpanContext(extracted)?.traceId;
+  return remoteTrace === trace.getSpanContext(active)?.traceId ? active : extracted;
+}
+
+function isAbort(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'AbortError';
+}

@@ -1,0 +1,48 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { ROOT_CONTEXT, context, propagation, trace } from '@opentelemetry/api';
+import type { Context } from '@opentelemetry/api';
+import { isTracingSuppressed } from '@opentelemetry/core';
+import { RUN_ID_HEADER } from '@spanledger/protocol';
+import { carrierGetter } from './carriers.ts';
+import { workflowOfCarrier } from './inbound.ts';
+import { processState } from './process-state.ts';
+import { whenServed } from './request-outcome.ts';
+import { beginRun } from './run-lifecycle.ts';
+import { getWorkflowContext, setWorkflowContext } from './workflow-context.ts';
+import type { WorkflowContext } from './workflow-context.ts';
+
+/**
+ * Runs the rest of an HTTP request in its workflow context. The Express middleware and the Fastify plugin are made of
+ * this; under plain `node:http` call it first thing in the request listener.
+ *
+ * It answers a trusted workflow request with `X-Workflow-Run-Id`, and is the run's lifecycle emitter unless another one
+ * has claimed it. A request that HTTP instrumentation was told to ignore (tracing is suppressed) is passed through.
+ *
+ * @returns what `next` returns. It throws only what `next` throws (I5).
+ */
+export function serveRequest<T>(request: IncomingMessage, response: ServerResponse, next: () => T): T {
+  if (isTracingSuppressed(context.active())) return next();
+  const { scope, ctx } = enterRequest(request.headers);
+  if (Object.keys(scope.workflow).length > 0 && !response.headersSent) response.setHeader(RUN_ID_HEADER, scope.run.id);
+
+  const end = beginRun(scope);
+  // Where the entry span is the emitter, it cannot tell a client that went away from a success.
+  whenServed(request, response, end ?? ((outcome) => (scope.run.outcome ??= outcome)));
+
+  // Listeners are called in the context of the connection otherwise, and body parsers continue from there.
+  context.bind(ctx, request);
+  context.bind(ctx, response);
+  return context.with(ctx, next);
+}
+
+function enterRequest(headers: IncomingHttpHeaders): { scope: WorkflowContext; ctx: Context } {
+  const scope = workflowOfCarrier(headers, carrierGetter, processState().trustInbound);
+  const active = context.active();
+  const around = getWorkflowContext(active);
+  // HTTP instrumentation has extracted from the same headers: its context is the request's.
+  if (around?.run === scope.run) return { scope, ctx: active };
+  // Another run around a new request was there when the server was told to listen: neither it nor its span is the
+  // request's. A span without a run is that of instrumentation that has not our propagator.
+  const base = around === undefined && trace.getSpan(active) ? active : propagation.extract(ROOT_CONTEXT, headers);
+  return { scope, ctx: setWorkflowContext(base, scope) };
+}
