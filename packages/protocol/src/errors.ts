@@ -7,6 +7,7 @@ export const ERROR_CODES = {
   SPANLEDGER_PRODUCER: 'the producer name is missing or not usable as a subject token',
   SPANLEDGER_VALUE: 'an id or attempt number given by the application is not valid',
   SPANLEDGER_EVENT: 'an audit event was given that cannot be sealed',
+  SPANLEDGER_STEP_ACTIVE: 'a step was entered while it is still running in the same run',
   SPANLEDGER_DISABLED: 'OpenTelemetry is disabled or a part of Spanledger is not in the pipeline',
   SPANLEDGER_STARTED: 'Spanledger is already started in this process',
   SPANLEDGER_SINK_CLOSED: 'the sink was closed before the event was stored',

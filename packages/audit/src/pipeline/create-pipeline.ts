@@ -165,7 +165,9 @@ class Pipeline implements AuditPipeline {
   #shedIfFull(): void {
     if (this.#shedding || this.#queue.bytes <= this.#options.queueMaxBytes * SHED_ABOVE) return;
     this.#shedding = true;
-    log.error(`the queue is full (${this.#queue.events} events): what follows is lost, and will be reported as audit_loss`);
+    log.error(
+      `the queue is full (${this.#queue.events} events): what follows is lost, and will be reported as audit_loss`,
+    );
   }
 
   #unshedIfRoom(): void {

@@ -87,7 +87,12 @@ function terminalEvent(scope: WorkflowContext, given: RunOutcome, point: Bracket
     case 'error':
       return bracketEvent(scope, 'invocation_complete', point, { status: 'error', ...errorFields(outcome.error) });
     case 'cancelled':
-      return bracketEvent(scope, 'invocation_cancelled', point, outcome.reason ? { reason: outcome.reason } : undefined);
+      return bracketEvent(
+        scope,
+        'invocation_cancelled',
+        point,
+        outcome.reason ? { reason: outcome.reason } : undefined,
+      );
     default:
       return outcome satisfies never;
   }

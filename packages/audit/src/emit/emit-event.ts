@@ -1,0 +1,35 @@
+import { context, trace } from '@opentelemetry/api';
+import { workflowOf } from '@spanledger/otel';
+import { SpanledgerError, isEventName } from '@spanledger/protocol';
+import type { EventInput } from '../event-input.ts';
+import { toFields } from '../json-value.ts';
+import { pipelineOrWarn } from '../pipeline/registry.ts';
+import { spanReference } from '../span-reference.ts';
+
+/** An event that is not a span. */
+export interface EmitOptions extends Omit<EventInput, 'span' | 'fields'> {
+  /** Any values: they are copied, made JSON and bounded, and may be changed afterwards. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Records that something happened: in the current request, message or workflow step, else in the process's own run; with
+ * the ids of the active span.
+ *
+ * It neither waits nor fails for what becomes of the event (I5). A name that cannot be one is the programmer's mistake,
+ * and thrown.
+ *
+ * @returns the event id `<run_id>:<seq>`, or `undefined` if no event was made: no pipeline, shut down, or queue full.
+ * @throws SpanledgerError `SPANLEDGER_EVENT` if `event` is not snake_case of 1 to 128 characters
+ */
+export function emitEvent(options: EmitOptions): string | undefined {
+  if (!isEventName(options.event)) {
+    throw new SpanledgerError('SPANLEDGER_EVENT', 'event must be a snake_case name of 1 to 128 characters');
+  }
+  const pipeline = pipelineOrWarn();
+  if (pipeline === undefined) return undefined;
+  const { fields: given, ...rest } = options;
+  const fields = toFields(given);
+  const span = spanReference(trace.getActiveSpan()?.spanContext());
+  return pipeline.emit(workflowOf(context.active()), { ...rest, ...(fields && { fields }), ...(span && { span }) });
+}

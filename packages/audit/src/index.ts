@@ -1,0 +1,16 @@
+export type { AuditPipeline } from './audit-pipeline.ts';
+export { audit } from './emit/audit.ts';
+export type { AuthFailOptions, AuthFailReason, AuthVerifyOptions } from './emit/auth-events.ts';
+export type { EmitOptions } from './emit/emit-event.ts';
+export type { EventInput, SpanReference } from './event-input.ts';
+export { createAuditPipeline } from './pipeline/create-pipeline.ts';
+export type { AuditPipelineOptions } from './pipeline/pipeline-options.ts';
+export { getPipeline, registerPipeline } from './pipeline/registry.ts';
+export type { BracketPoint, LifecycleMode, RunBrackets } from './pipeline/run-brackets.ts';
+export { fanOutSink } from './sinks/fan-out-sink.ts';
+export { fileSink } from './sinks/file-sink.ts';
+export { memorySink } from './sinks/memory-sink.ts';
+export type { MemorySink, MemorySinkOptions } from './sinks/memory-sink.ts';
+export { workflow } from './workflow/workflow.ts';
+export type { StepOptions, WorkflowOptions } from './workflow/workflow-options.ts';
+export type { StepAttempt, StepFunction, WorkflowRun } from './workflow/workflow-run.ts';

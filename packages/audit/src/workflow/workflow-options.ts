@@ -1,0 +1,33 @@
+import { SpanledgerError, parseAttempt, parseId } from '@spanledger/protocol';
+
+export interface WorkflowOptions {
+  /** The definition. Never made up: without it the workflow has none. 1 to 128 visible ASCII characters. */
+  readonly workflowId?: string;
+  /** This execution. Default: a new UUIDv7. 1 to 128 visible ASCII characters. */
+  readonly executionId?: string;
+  /** Aborts `run.signal`, with the same reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StepOptions {
+  /** Group of steps. Default: the stage of the step around this one. 1 to 128 visible ASCII characters. */
+  readonly stage?: string;
+  /** Epoch of the first try, from 1. Default: one more than this run has counted for the step. It must be higher than those before. */
+  readonly attempt?: number;
+  /** How often to try before the error is the caller's. Default 1. There is no pause in between, and no retry after a cancellation. */
+  readonly attempts?: number;
+}
+
+/** @throws SpanledgerError `SPANLEDGER_VALUE` */
+export function checkId(name: string, value: string): string {
+  const id = parseId(value);
+  if (id !== undefined) return id;
+  throw new SpanledgerError('SPANLEDGER_VALUE', `${name} must be 1 to 128 visible ASCII characters`);
+}
+
+/** @throws SpanledgerError `SPANLEDGER_VALUE` */
+export function checkCount(name: string, value: number): number {
+  const count = parseAttempt(value);
+  if (count !== undefined) return count;
+  throw new SpanledgerError('SPANLEDGER_VALUE', `${name} must be a whole number from 1`);
+}
