@@ -1,0 +1,41 @@
+// Checks what users install: every public package is packed, and publint and attw read the tarball.
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { main } from './lib/main.mjs';
+import { onInterrupt } from './lib/processes.mjs';
+import { pnpm, readManifest } from './lib/set-up.mjs';
+import { ROOT, StepFailed, tool } from './lib/steps.mjs';
+
+await main(async () => {
+  const tarballs = await mkdtemp(path.join(tmpdir(), 'spanledger-pack-'));
+  const remove = () => rm(tarballs, { recursive: true, force: true });
+  onInterrupt(remove);
+  try {
+    const problems = [];
+    for (const folder of await publicPackages()) {
+      const tarball = await pack(folder, tarballs);
+      for (const check of [
+        () => tool('publint/src/cli.js', ['run', tarball, '--strict']),
+        () => tool('@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only', '--no-emoji']),
+      ]) {
+        await check().catch((error) => problems.push(`${folder}:\n${error.message}`));
+      }
+    }
+    if (problems.length > 0) throw new StepFailed(problems.join('\n\n'));
+    return 0;
+  } finally {
+    await remove();
+  }
+});
+
+async function publicPackages() {
+  const folders = (await readdir(path.join(ROOT, 'packages'))).map((name) => `packages/${name}`);
+  const manifests = await Promise.all(folders.map((folder) => readManifest(`${folder}/package.json`)));
+  return folders.filter((_, i) => !manifests[i].private);
+}
+
+async function pack(folder, destination) {
+  const output = await pnpm(['pack', '--json', '--pack-destination', destination], { cwd: path.join(ROOT, folder) });
+  return JSON.parse(output.slice(output.indexOf('{'))).filename;
+}
