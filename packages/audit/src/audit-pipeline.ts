@@ -1,4 +1,5 @@
 import type { WorkflowContext } from '@spanledger/otel';
+import type { WriteOutcome } from '@spanledger/protocol';
 import type { EventInput } from './event-input.ts';
 import type { RunBrackets } from './pipeline/run-brackets.ts';
 
@@ -16,9 +17,10 @@ export interface AuditPipeline {
    *
    * I1: synchronous. I5: never throws and never waits; what cannot be accepted is counted and reported as `audit_loss`.
    *
-   * @returns the event id `<run_id>:<seq>`, or `undefined` if no event was made.
+   * @param settled told once what became of the event, if one was queued. It must not throw.
+   * @returns the event id `<run_id>:<seq>`, or `undefined` if no event was queued.
    */
-  emit(scope: WorkflowContext, input: EventInput): string | undefined;
+  emit(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): string | undefined;
 
   /** Waits until everything emitted so far has an outcome. @returns false if the deadline came first. */
   flush(deadlineMs?: number): Promise<boolean>;

@@ -47,6 +47,8 @@ class Pipeline implements AuditPipeline {
   readonly #counts: EventCounts = { stored: 0, refused: 0, failed: 0, shed: 0 };
   // I7: weak, so a subject lives as long as its run.
   readonly #subjects = new WeakMap<object, string>();
+  /** Those who wait for the outcome of an event. I7: as many as there are events in the queue, at most. */
+  readonly #awaited = new Map<SealedEvent, (outcome: WriteOutcome) => void>();
   #shedding = false;
   #sinkFailing = false;
   #sealFailing = false;
@@ -61,9 +63,9 @@ class Pipeline implements AuditPipeline {
     this.#losses = new LossReporter((input) => this.#report(input));
   }
 
-  emit(scope: WorkflowContext, input: EventInput): string | undefined {
+  emit(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): string | undefined {
     this.brackets.beforeEvent(scope);
-    return this.#accept(scope, input);
+    return this.#accept(scope, input, settled);
   }
 
   async flush(deadlineMs: number = FLUSH_MS): Promise<boolean> {
@@ -76,7 +78,7 @@ class Pipeline implements AuditPipeline {
   }
 
   /** One direction: envelope, bound, seal, queue. I1: nothing here waits. I5: nothing here throws. */
-  #accept(scope: WorkflowContext, input: EventInput): string | undefined {
+  #accept(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): string | undefined {
     if (this.#shutdown !== undefined) {
       this.#refuseClosed();
       return undefined;
@@ -95,6 +97,7 @@ class Pipeline implements AuditPipeline {
       this.#counts.shed += 1;
       return undefined;
     }
+    if (settled !== undefined) this.#awaited.set(event, settled);
     this.#push(event);
     return eventId(event);
   }
@@ -160,6 +163,14 @@ class Pipeline implements AuditPipeline {
       this.#losses.lost(event, outcome.status);
     }
     this.#unshedIfRoom();
+    this.#tell(event, outcome);
+  }
+
+  #tell(event: SealedEvent, outcome: WriteOutcome): void {
+    if (this.#awaited.size === 0) return;
+    const settled = this.#awaited.get(event);
+    this.#awaited.delete(event);
+    settled?.(outcome);
   }
 
   #shedIfFull(): void {

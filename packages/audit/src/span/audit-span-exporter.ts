@@ -1,0 +1,109 @@
+import { diag } from '@opentelemetry/api';
+import { workflowOfSpan } from '@spanledger/otel';
+import type { WorkflowContext } from '@spanledger/otel';
+import { SpanledgerError } from '@spanledger/protocol';
+import type { WriteOutcome } from '@spanledger/protocol';
+import type { AuditPipeline } from '../audit-pipeline.ts';
+import type { EventInput } from '../event-input.ts';
+import { compileRules } from '../rules/compile-rules.ts';
+import type { CompiledRules } from '../rules/compile-rules.ts';
+import type { AuditSpanOptions } from './audit-span-processor.ts';
+import { endEvents, findStartRule, startEvent } from './designate.ts';
+import { ExecutionRuns } from './execution-runs.ts';
+import { SpanFaults } from './span-faults.ts';
+import type { FaultKind } from './span-faults.ts';
+import type { SpanView } from './span-view.ts';
+
+const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+
+export interface AuditSpanExporterOptions extends AuditSpanOptions {
+  /** Executions whose run is remembered. Default 10,000; the one not used for longest continues in a new run. */
+  readonly runsMax?: number;
+}
+
+/** The SDK's `ExportResult`: code 0 is success, 1 is failure. */
+export interface ExportResultShape {
+  code: number;
+  error?: Error;
+}
+
+const SUCCESS = 0;
+const FAILED = 1;
+const RUNS_MAX = 10_000;
+
+/**
+ * For those who can plug in nothing but an exporter. It has the shape of the SDK's `SpanExporter`.
+ *
+ * An export succeeds only when the sink has stored the event of every designated span in it.
+ *
+ * Prefer `AuditSpanProcessor`. What is given up here: spans that are not sampled never arrive; a `BatchSpanProcessor` drops
+ * spans when its queue is full, and those still in it when the process dies; events are numbered in the order of export, not
+ * of happening; start events are sealed after the span has ended; runs from carriers are not bracketed; and a span changed
+ * before its batch is exported is recorded as changed. Where `WorkflowSpanProcessor` is registered as well, events are in the
+ * runs of their spans; otherwise in one run for each execution that the span's attributes name.
+ */
+export class AuditSpanExporter {
+  readonly #pipeline: AuditPipeline;
+  readonly #rules: CompiledRules;
+  readonly #runs: ExecutionRuns;
+  readonly #faults = new SpanFaults();
+  #closed = false;
+
+  /** @throws SpanledgerError `SPANLEDGER_OPTION` */
+  constructor({ pipeline, rules = [], runsMax = RUNS_MAX }: AuditSpanExporterOptions) {
+    if (!Number.isSafeInteger(runsMax) || runsMax < 1) {
+      throw new SpanledgerError('SPANLEDGER_OPTION', `runsMax must be a whole number from 1, got ${runsMax}`);
+    }
+    this.#pipeline = pipeline;
+    this.#rules = compileRules(rules);
+    this.#runs = new ExecutionRuns(runsMax);
+  }
+
+  /** How often something went wrong on the way from a span to its event, since the start. */
+  get faults(): Readonly<Record<FaultKind, number>> {
+    return this.#faults.counts;
+  }
+
+  export(spans: readonly SpanView[], resultCallback: (result: ExportResultShape) => void): void {
+    const outcomes: Promise<Error | undefined>[] = [];
+    try {
+      if (this.#closed) throw new SpanledgerError('SPANLEDGER_SINK_CLOSED', 'the exporter is shut down');
+      for (const span of spans) {
+        const scope = workflowOfSpan(span) ?? this.#runs.scopeOf(span.attributes);
+        for (const input of this.#designate(span)) outcomes.push(this.#stored(scope, input));
+      }
+    } catch (error) {
+      this.#faults.report('end_hook', error);
+      outcomes.push(Promise.resolve(error instanceof Error ? error : new Error(String(error))));
+    }
+    void Promise.all(outcomes).then((errors) => {
+      const error = errors.find((one) => one !== undefined);
+      resultCallback(error === undefined ? { code: SUCCESS } : { code: FAILED, error });
+    });
+  }
+
+  async forceFlush(): Promise<void> {
+    if (!(await this.#pipeline.flush()))
+      log.warn('flushed in part: the deadline came before the last events were stored');
+  }
+
+  async shutdown(): Promise<void> {
+    this.#closed = true;
+    await this.forceFlush();
+  }
+
+  #designate(span: SpanView): readonly EventInput[] {
+    const rule = findStartRule(span, this.#rules, this.#faults);
+    const ended = endEvents(span, this.#rules, rule, this.#faults);
+    return rule === undefined ? ended : [startEvent(span, rule, this.#faults), ...ended];
+  }
+
+  /** @returns `undefined` once the event is stored, else why it is not. */
+  #stored(scope: WorkflowContext, input: EventInput): Promise<Error | undefined> {
+    return new Promise((resolve) => {
+      const settled = (outcome: WriteOutcome): void => resolve(outcome.status === 'stored' ? undefined : outcome.error);
+      if (this.#pipeline.emit(scope, input, settled) !== undefined) return;
+      resolve(new SpanledgerError('SPANLEDGER_SINK', `the pipeline did not take an event ${input.event}`));
+    });
+  }
+}

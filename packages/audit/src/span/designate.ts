@@ -1,0 +1,161 @@
+import { SpanStatusCode, TraceFlags } from '@opentelemetry/api';
+import type { Attributes, HrTime } from '@opentelemetry/api';
+import { AUDIT_EVENT_ATTRIBUTE, isEventName } from '@spanledger/protocol';
+import type { JsonValue } from '@spanledger/protocol';
+import type { EventInput, SpanReference } from '../event-input.ts';
+import { boundText } from '../json-value.ts';
+import type { CompiledRules, EventContent, Match, StartRule } from '../rules/compile-rules.ts';
+import { recordFields } from '../rules/read-fields.ts';
+import type { SpanFaults } from './span-faults.ts';
+import type { SpanView } from './span-view.ts';
+
+const ERROR_TYPE_MAX = 128;
+const STATUS_MESSAGE_MAX = 512;
+
+/** @returns the first rule that decides at the start and matches, if any. */
+export function findStartRule(span: SpanView, rules: CompiledRules, faults: SpanFaults): StartRule | undefined {
+  for (const rule of rules.startRules) {
+    try {
+      if (rule.matches(span)) return rule;
+    } catch (error) {
+      faults.report('rule', error);
+    }
+  }
+  return undefined;
+}
+
+export function startEvent(span: SpanView, rule: StartRule, faults: SpanFaults): EventInput {
+  const place = { event: rule.event, ...timeOf(span.startTime), span: spanReference(span) };
+  return { ...place, ...read(() => rule.content(span), faults) };
+}
+
+/**
+ * All that an ended span says to the ledger, in order: its marked span events, each at its own time, then the span itself.
+ *
+ * @param bound the rule that matched at the start.
+ */
+export function endEvents(
+  span: SpanView,
+  rules: CompiledRules,
+  bound: StartRule | undefined,
+  faults: SpanFaults,
+): readonly EventInput[] {
+  const marked = span.events.length > 0 ? markedEvents(span, faults) : NONE;
+  const end = endEvent(span, rules, bound, faults);
+  if (end === undefined) return marked;
+  return marked.length === 0 ? [end] : [...marked, end];
+}
+
+const NONE: readonly EventInput[] = [];
+
+function endEvent(
+  span: SpanView,
+  rules: CompiledRules,
+  bound: StartRule | undefined,
+  faults: SpanFaults,
+): EventInput | undefined {
+  const match = bound === undefined ? findMatch(span, rules, faults) : bound.end(span);
+  // The span's own word overrides the name; the rule still says what is recorded.
+  const event = ownEventName(span.attributes, faults) ?? match?.event;
+  if (event === undefined) return undefined;
+  const content = read(() => withErrorAndDrops(match?.content(), span), faults);
+  return { event, ...timeOf(span.endTime), ...durationOf(span.duration), span: spanReference(span), ...content };
+}
+
+function findMatch(span: SpanView, rules: CompiledRules, faults: SpanFaults): Match | undefined {
+  for (const rule of rules.endRules) {
+    try {
+      const match = rule(span);
+      if (match !== undefined) return match;
+    } catch (error) {
+      faults.report('rule', error);
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Span events with the attribute `forge.audit.event`. Whoever set the mark set the attributes beside it, in one call, so
+ * they are its fields, content withheld.
+ */
+function markedEvents(span: SpanView, faults: SpanFaults): readonly EventInput[] {
+  const inputs: EventInput[] = [];
+  for (const { attributes, time } of span.events) {
+    const event = attributes && ownEventName(attributes, faults);
+    if (event === undefined) continue;
+    const content = read(() => {
+      const { [AUDIT_EVENT_ATTRIBUTE]: _, ...rest } = attributes as Attributes;
+      return { fields: joined(recordFields(rest, 'metadata'), dropped(span)) };
+    }, faults);
+    inputs.push({ event, ...timeOf(time), span: spanReference(span), ...content });
+  }
+  return inputs;
+}
+
+function ownEventName(attributes: Attributes, faults: SpanFaults): string | undefined {
+  const name = attributes[AUDIT_EVENT_ATTRIBUTE];
+  if (name === undefined || isEventName(name)) return name;
+  faults.report('event_name', boundText(String(name), ERROR_TYPE_MAX));
+  return undefined;
+}
+
+/** I6: content that cannot be read is lost; the event is not. */
+function read(content: () => EventContent, faults: SpanFaults): Partial<EventInput> {
+  try {
+    const { details, fields } = content();
+    return fields === undefined ? { ...details } : { ...details, fields };
+  } catch (error) {
+    faults.report('content', error);
+    return { fields: { '…': '[unreadable]' } };
+  }
+}
+
+function withErrorAndDrops(content: EventContent | undefined, span: SpanView): EventContent {
+  const failed = span.status.code === SpanStatusCode.ERROR ? errorFields(span) : undefined;
+  return { details: content?.details, fields: joined(content?.fields, failed, dropped(span)) };
+}
+
+/** What a reader of an error needs, whatever a rule lists. */
+function errorFields(span: SpanView): Record<string, JsonValue> {
+  const type = span.attributes['error.type'] ?? lastExceptionType(span);
+  const { message } = span.status;
+  return {
+    status: 'error',
+    ...(type !== undefined && { error_type: boundText(String(type), ERROR_TYPE_MAX) }),
+    ...(message && { status_message: boundText(message, STATUS_MESSAGE_MAX) }),
+  };
+}
+
+function lastExceptionType(span: SpanView): unknown {
+  return span.events.findLast(({ name }) => name === 'exception')?.attributes?.['exception.type'];
+}
+
+/** Marked events may be among those that the SDK's limits dropped. */
+function dropped({ droppedEventsCount }: SpanView): Record<string, JsonValue> | undefined {
+  return droppedEventsCount > 0 ? { dropped_span_events: droppedEventsCount } : undefined;
+}
+
+type Fields = Readonly<Record<string, JsonValue>> | undefined;
+
+function joined(own: Fields, ...added: Fields[]): Fields {
+  return added.every((fields) => fields === undefined) ? own : Object.assign({}, own, ...added);
+}
+
+export function spanReference(span: SpanView): SpanReference {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  const sampled = (traceFlags & TraceFlags.SAMPLED) !== 0;
+  const parent = span.parentSpanContext;
+  return parent === undefined
+    ? { traceId, spanId, sampled }
+    : { traceId, spanId, parentSpanId: parent.spanId, sampled };
+}
+
+/** A time that an application gave and that is none is left to the pipeline: now. The copy is ours (I1). */
+function timeOf([seconds, nanos]: HrTime): { time?: HrTime } {
+  return Number.isFinite(seconds) && seconds >= 0 && Number.isFinite(nanos) ? { time: [seconds, nanos] } : {};
+}
+
+function durationOf([seconds, nanos]: HrTime): { durationMs?: number } {
+  const durationMs = seconds * 1000 + nanos / 1_000_000;
+  return durationMs >= 0 && Number.isFinite(durationMs) ? { durationMs } : {};
+}
