@@ -1,0 +1,16 @@
+export type {
+  BrokenChainFinding,
+  ConflictFinding,
+  Finding,
+  GapFinding,
+  LossFinding,
+  ProducerMismatchFinding,
+  UnnumberedLossFinding,
+  UnparsableFinding,
+} from './finding.ts';
+export type { LedgerRecords } from './records.ts';
+export type { LedgerCounts, LedgerReport, RunSummary } from './report.ts';
+export { timeline } from './timeline.ts';
+export type { Timeline, TimelineEntry, TimelineNode } from './timeline-node.ts';
+export { LedgerVerifier, verify } from './verify.ts';
+export type { VerifyOptions } from './verify.ts';

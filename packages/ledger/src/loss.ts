@@ -1,0 +1,64 @@
+import { eventId } from '@spanledger/protocol';
+import type { AuditEvent } from '@spanledger/protocol';
+import type { Finding } from './finding.ts';
+import type { Content } from './run-contents.ts';
+
+/** An `audit_loss` event: what its producer says was lost. */
+export interface LossReport {
+  /** The run that the report itself is an event of. */
+  readonly runId: string;
+  readonly report: Content;
+  readonly producer: string;
+  readonly reason: string;
+  /** How many events were lost; 0 if it does not say. */
+  readonly count: number;
+  /** Which ones; `undefined` if they had no numbers yet (or none that could be believed). */
+  readonly range: LostNumbers | undefined;
+}
+
+/** Numbers of one run that were given to events which then were lost. */
+export interface LostNumbers {
+  readonly runId: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Hash of the last lost event: the event after it links to this. */
+  readonly lastHash: string;
+}
+
+/** A report that names numbers. */
+export type RangeReport = LossReport & { readonly range: LostNumbers };
+
+const SHA256_HEX = /^[0-9a-f]{64}$/;
+
+export function readLoss(event: AuditEvent, report: Content): LossReport {
+  const { reason, count } = event.fields ?? {};
+  return {
+    runId: event.run_id,
+    report,
+    producer: event.producer,
+    reason: typeof reason === 'string' ? reason : 'unknown',
+    count: isSeq(count) ? count : 0,
+    range: readRange(event),
+  };
+}
+
+export function hasRange(loss: LossReport): loss is RangeReport {
+  return loss.range !== undefined;
+}
+
+/** What was lost before it had a number. */
+export function unnumberedLoss({ runId, report, reason, count }: LossReport): Finding {
+  const { seq, streamSeq } = report;
+  return { cause: 'loss_unnumbered', runId, seq, eventId: eventId({ runId, seq }), streamSeq, count, reason };
+}
+
+function readRange(event: AuditEvent): LostNumbers | undefined {
+  const { run_id: runId, first_seq: firstSeq, last_seq: lastSeq, last_hash: lastHash } = event.fields ?? {};
+  if (typeof runId !== 'string' || typeof lastHash !== 'string' || !SHA256_HEX.test(lastHash)) return undefined;
+  if (!isSeq(firstSeq) || !isSeq(lastSeq) || lastSeq < firstSeq) return undefined;
+  return { runId, firstSeq, lastSeq, lastHash };
+}
+
+function isSeq(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 1;
+}

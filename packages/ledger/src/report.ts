@@ -1,0 +1,46 @@
+import type { Finding } from './finding.ts';
+
+/** What was counted, in one run or in all of them. */
+export interface LedgerCounts {
+  /** Different events: copies of the same bytes count once, the contents of a conflict each. */
+  readonly events: number;
+  /** Holes in the numbers that no `audit_loss` covers; each hole counts once, however wide. */
+  readonly gaps: number;
+  /** Holes, and parts of holes, that the producer reported lost. */
+  readonly losses: number;
+  /** Records beyond the first with the same bytes. Harmless. */
+  readonly duplicates: number;
+  /** Numbers with more than one content. */
+  readonly conflicts: number;
+  /** Events that arrived after a higher number of their run. Harmless; it depends on the order of reading. */
+  readonly reordered: number;
+  /** `broken` if some `prev_hash` does not fit. A hole does not break the chain. */
+  readonly chain: 'ok' | 'broken';
+}
+
+/** One run. */
+export interface RunSummary extends LedgerCounts {
+  readonly runId: string;
+  /** One, in a sound run. */
+  readonly producers: readonly string[];
+  /** The highest number seen. */
+  readonly lastSeq: number;
+  /** `ended` once its terminal event was read. Open is a state: the run goes on, or its process died. */
+  readonly state: 'open' | 'ended';
+  /** Events after the terminal one, still in sequence. A state as well. */
+  readonly lateEvents: number;
+}
+
+/** Everything that was read. */
+export interface LedgerReport extends LedgerCounts {
+  /** By `run_id`, so in order of their start. */
+  readonly runs: readonly RunSummary[];
+  readonly openRuns: number;
+  readonly producers: readonly string[];
+  /** Events of the older profile without `run_id`, which this reader does not verify. */
+  readonly foreign: number;
+  /** In stream order. */
+  readonly findings: readonly Finding[];
+  /** Nothing was found but losses that were reported: every number is an event or a reported loss. */
+  readonly verified: boolean;
+}
