@@ -44,7 +44,7 @@ export async function workflowFetch(input: string | URL | Request, init: Request
 function firstHop(input: string | URL | Request, init: RequestInit): Hop {
   const request = input instanceof Request ? input : undefined;
   return {
-    url: new URL(request?.url ?? String(input)),
+    url: new URL(input instanceof Request ? input.url : input),
     init: {
       ...(request && { signal: request.signal }),
       ...init,

@@ -1,0 +1,43 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RunOutcome } from './run-lifecycle.ts';
+
+/**
+ * Calls `settle` once, when nothing more can happen to the response, and before other `close` listeners: the entry span
+ * of HTTP instrumentation ends in one, and must find the outcome there.
+ */
+export function whenServed(
+  request: IncomingMessage,
+  response: ServerResponse,
+  settle: (outcome: RunOutcome) => void,
+): void {
+  // HTTP/2 hides its socket, and its streams end one by one.
+  const socket = request.httpVersionMajor < 2 ? request.socket : undefined;
+  let finished = false;
+  let settled = false;
+
+  function end(): void {
+    if (settled) return;
+    settled = true;
+    settle(finished ? finishedOutcome(response) : unfinishedOutcome());
+  }
+
+  function unfinishedOutcome(): RunOutcome {
+    const error = (response as { errored?: Error | null }).errored;
+    if (error) return { status: 'error', error };
+    const clientLeft = socket === undefined || socket.readableEnded || Boolean(socket.errored);
+    return clientLeft
+      ? { status: 'cancelled', reason: 'client closed the connection' }
+      : { status: 'error', error: 'connection closed before the response was finished' };
+  }
+
+  response.prependOnceListener('finish', () => (finished = true));
+  response.prependOnceListener('close', end);
+  // A pipelined request whose turn to be answered has not come is told of its connection's end in this way only.
+  request.once('close', () => {
+    if (socket?.destroyed) end();
+  });
+}
+
+function finishedOutcome({ statusCode }: ServerResponse): RunOutcome {
+  return statusCode >= 500 ? { status: 'error', error: `HTTP ${statusCode}` } : { status: 'ok' };
+}
