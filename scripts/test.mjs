@@ -11,7 +11,7 @@ const RESULTS = path.join(ROOT, '.cache/vitest-results.json');
 
 const CHECKS = {
   format: () => tool('oxfmt/bin/oxfmt', ['--check', '.']),
-  lint: () => tool('oxlint/bin/oxlint', ['--type-aware', '--deny-warnings', '--quiet']),
+  lint: () => tool('oxlint/bin/oxlint'),
   'types of tests': () => tool('typescript/bin/tsc', ['-p', 'tsconfig.json']),
   boundaries: () => command(process.execPath, ['scripts/check-boundaries.mjs']),
   'unused code': () => tool('knip/bin/knip.js'),

@@ -53,7 +53,7 @@ test.each(['SIGKILL', 'SIGTERM'] as const)('keeps port and store over %s and res
 
   await server.kill(signal);
   expect(server.pid).toBeUndefined();
-  await expect(connect({ servers: url, reconnect: false })).rejects.toThrow();
+  await expect(connect({ servers: url, reconnect: false })).rejects.toThrow('connection refused');
 
   await server.restart();
   expect(server.port).toBe(port);
