@@ -6,7 +6,7 @@ import { RUN_ID_HEADER } from '@spanledger/protocol';
 import { carrierGetter } from './carriers.ts';
 import { workflowOfCarrier } from './inbound.ts';
 import { processState } from './process-state.ts';
-import { whenServed } from './request-outcome.ts';
+import { outcomeOfStatus, whenServed } from './request-outcome.ts';
 import { beginRun } from './run-lifecycle.ts';
 import { getWorkflowContext, setWorkflowContext } from './workflow-context.ts';
 import type { WorkflowContext } from './workflow-context.ts';
@@ -26,8 +26,11 @@ export function serveRequest<T>(request: IncomingMessage, response: ServerRespon
   if (Object.keys(scope.workflow).length > 0 && !response.headersSent) response.setHeader(RUN_ID_HEADER, scope.run.id);
 
   const end = beginRun(scope);
-  // Where the entry span is the emitter, it cannot tell a client that went away from a success.
-  whenServed(request, response, end ?? ((outcome) => (scope.run.outcome ??= outcome)));
+  whenServed(request, response, (interruption) => {
+    if (end !== undefined) end(interruption ?? outcomeOfStatus(response.statusCode));
+    // The entry span is the emitter, and cannot tell a client that went away from a success.
+    else scope.run.outcome ??= interruption;
+  });
 
   // Listeners are called in the context of the connection otherwise, and body parsers continue from there.
   context.bind(ctx, request);
