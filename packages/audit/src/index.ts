@@ -7,10 +7,36 @@ export { createAuditPipeline } from './pipeline/create-pipeline.ts';
 export type { AuditPipelineOptions } from './pipeline/pipeline-options.ts';
 export { getPipeline, registerPipeline } from './pipeline/registry.ts';
 export type { BracketPoint, LifecycleMode, RunBrackets } from './pipeline/run-brackets.ts';
+export type {
+  DataRule,
+  Designation,
+  DesignationRule,
+  DesignationRules,
+  EventDetails,
+  FunctionRule,
+  LifecycleRule,
+  RecordLevel,
+  RuleCondition,
+  RuleEvents,
+  RuleFields,
+  TextMatch,
+} from './rules/designation-rule.ts';
+export { compileRules } from './rules/compile-rules.ts';
+export { genai } from './rules/genai.ts';
+export type { GenaiRuleOptions } from './rules/genai.ts';
+export { http } from './rules/http.ts';
+export type { HttpRuleOptions } from './rules/http.ts';
+export { lifecycle } from './rules/lifecycle.ts';
 export { fanOutSink } from './sinks/fan-out-sink.ts';
 export { fileSink } from './sinks/file-sink.ts';
 export { memorySink } from './sinks/memory-sink.ts';
 export type { MemorySink, MemorySinkOptions } from './sinks/memory-sink.ts';
+export { AuditSpanExporter } from './span/audit-span-exporter.ts';
+export type { AuditSpanExporterOptions, ExportResultShape } from './span/audit-span-exporter.ts';
+export { AuditSpanProcessor } from './span/audit-span-processor.ts';
+export type { AuditSpanOptions } from './span/audit-span-processor.ts';
+export type { FaultKind } from './span/span-faults.ts';
+export type { SpanEventView, SpanView } from './span/span-view.ts';
 export { workflow } from './workflow/workflow.ts';
 export type { StepOptions, WorkflowOptions } from './workflow/workflow-options.ts';
 export type { StepAttempt, StepFunction, WorkflowRun } from './workflow/workflow-run.ts';

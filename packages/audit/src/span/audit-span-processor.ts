@@ -6,7 +6,8 @@ import type { AuditPipeline } from '../audit-pipeline.ts';
 import { compileRules } from '../rules/compile-rules.ts';
 import type { CompiledRules, StartRule } from '../rules/compile-rules.ts';
 import type { DesignationRules } from '../rules/designation-rule.ts';
-import { endEvents, findStartRule, spanReference, startEvent } from './designate.ts';
+import { spanReference } from '../span-reference.ts';
+import { endEvents, findStartRule, startEvent } from './designate.ts';
 import { SpanFaults } from './span-faults.ts';
 import type { FaultKind } from './span-faults.ts';
 import type { SpanView } from './span-view.ts';
@@ -92,7 +93,10 @@ export class AuditSpanProcessor {
 
   #beginRun(span: SpanView, scope: WorkflowContext): void {
     this.#entries.add(span);
-    this.#pipeline.brackets.begin(scope, { time: span.startTime, span: spanReference(span) });
+    this.#pipeline.brackets.begin(scope, {
+      time: span.startTime,
+      span: spanReference(span.spanContext(), span.parentSpanContext),
+    });
   }
 
   /** After the entry span's own events. */
@@ -101,7 +105,11 @@ export class AuditSpanProcessor {
     const outcome = scope.run.outcome ?? outcomeOf(span);
     const [seconds, nanos] = span.duration;
     const durationMs = seconds * 1000 + nanos / 1_000_000;
-    this.#pipeline.brackets.end(scope, outcome, { time: span.endTime, span: spanReference(span), durationMs });
+    this.#pipeline.brackets.end(scope, outcome, {
+      time: span.endTime,
+      span: spanReference(span.spanContext(), span.parentSpanContext),
+      durationMs,
+    });
   }
 }
 

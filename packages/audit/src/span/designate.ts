@@ -1,4 +1,4 @@
-import { SpanStatusCode, TraceFlags } from '@opentelemetry/api';
+import { SpanStatusCode } from '@opentelemetry/api';
 import type { Attributes, HrTime } from '@opentelemetry/api';
 import { AUDIT_EVENT_ATTRIBUTE, isEventName } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
@@ -6,6 +6,7 @@ import type { EventInput, SpanReference } from '../event-input.ts';
 import { boundText } from '../json-value.ts';
 import type { CompiledRules, EventContent, Match, StartRule } from '../rules/compile-rules.ts';
 import { recordFields } from '../rules/read-fields.ts';
+import { spanReference } from '../span-reference.ts';
 import type { SpanFaults } from './span-faults.ts';
 import type { SpanView } from './span-view.ts';
 
@@ -25,7 +26,7 @@ export function findStartRule(span: SpanView, rules: CompiledRules, faults: Span
 }
 
 export function startEvent(span: SpanView, rule: StartRule, faults: SpanFaults): EventInput {
-  const place = { event: rule.event, ...timeOf(span.startTime), span: spanReference(span) };
+  const place = { event: rule.event, ...timeOf(span.startTime), ...referenceOf(span) };
   return { ...place, ...read(() => rule.content(span), faults) };
 }
 
@@ -59,7 +60,7 @@ function endEvent(
   const event = ownEventName(span.attributes, faults) ?? match?.event;
   if (event === undefined) return undefined;
   const content = read(() => withErrorAndDrops(match?.content(), span), faults);
-  return { event, ...timeOf(span.endTime), ...durationOf(span.duration), span: spanReference(span), ...content };
+  return { event, ...timeOf(span.endTime), ...durationOf(span.duration), ...referenceOf(span), ...content };
 }
 
 function findMatch(span: SpanView, rules: CompiledRules, faults: SpanFaults): Match | undefined {
@@ -87,7 +88,7 @@ function markedEvents(span: SpanView, faults: SpanFaults): readonly EventInput[]
       const { [AUDIT_EVENT_ATTRIBUTE]: _, ...rest } = attributes as Attributes;
       return { fields: joined(recordFields(rest, 'metadata'), dropped(span)) };
     }, faults);
-    inputs.push({ event, ...timeOf(time), span: spanReference(span), ...content });
+    inputs.push({ event, ...timeOf(time), ...referenceOf(span), ...content });
   }
   return inputs;
 }
@@ -141,13 +142,9 @@ function joined(own: Fields, ...added: Fields[]): Fields {
   return added.every((fields) => fields === undefined) ? own : Object.assign({}, own, ...added);
 }
 
-export function spanReference(span: SpanView): SpanReference {
-  const { traceId, spanId, traceFlags } = span.spanContext();
-  const sampled = (traceFlags & TraceFlags.SAMPLED) !== 0;
-  const parent = span.parentSpanContext;
-  return parent === undefined
-    ? { traceId, spanId, sampled }
-    : { traceId, spanId, parentSpanId: parent.spanId, sampled };
+function referenceOf(span: SpanView): { span?: SpanReference } {
+  const reference = spanReference(span.spanContext(), span.parentSpanContext);
+  return reference === undefined ? {} : { span: reference };
 }
 
 /** A time that an application gave and that is none is left to the pipeline: now. The copy is ours (I1). */
