@@ -1,0 +1,10 @@
+export { connectNats } from './connect-nats.ts';
+export type { ConnectNatsOptions } from './connect-nats.ts';
+export { checkStream, ensureStream, requireStream } from './ensure-stream.ts';
+export type { StreamState } from './ensure-stream.ts';
+export { jetStreamSink } from './jetstream-sink.ts';
+export type { JetStreamSinkOptions, OpenConnection } from './jetstream-sink.ts';
+export type { NatsConnectionLike, NatsMessage, NatsSubscription } from './nats-connection.ts';
+export { readAudit } from './read-audit.ts';
+export type { ReadAuditOptions } from './read-audit.ts';
+export type { StreamDifference, StreamOptions } from './stream-config.ts';

@@ -1,0 +1,39 @@
+import type { NatsConnectionLike } from './nats-connection.ts';
+
+const REQUEST_TIMEOUT_MS = 5_000;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export const STREAM_NOT_FOUND = 10059;
+export const STREAM_NAME_IN_USE = 10058;
+
+/** JetStream understood a request and said no. Any other failure of a request means that nobody answered. */
+export class JetStreamApiError extends Error {
+  override readonly name = 'JetStreamApiError';
+  readonly errCode: number;
+
+  constructor(error: { description?: string; err_code?: number }) {
+    super(`${error.description ?? 'unknown error'} (${error.err_code ?? 0})`);
+    this.errCode = error.err_code ?? 0;
+  }
+}
+
+/**
+ * One request to the JetStream API. The few that are needed here are made directly: the JetStream module of one client
+ * generation does not work on a connection of the other.
+ *
+ * @throws JetStreamApiError, or whatever the connection throws when there is no answer (no permission, no JetStream, down).
+ */
+export async function requestApi(connection: NatsConnectionLike, endpoint: string, body?: object): Promise<object> {
+  const payload = body === undefined ? undefined : encoder.encode(JSON.stringify(body));
+  const reply = await connection.request(`$JS.API.${endpoint}`, payload, { timeout: REQUEST_TIMEOUT_MS });
+  const value = JSON.parse(decoder.decode(reply.data)) as { error?: { description?: string; err_code?: number } };
+  if (value.error) throw new JetStreamApiError(value.error);
+  return value;
+}
+
+/** Whether the connected server is at least of this release; `false` while there is none. */
+export function serverAtLeast(connection: NatsConnectionLike, major: number, minor: number): boolean {
+  const [actualMajor = 0, actualMinor = 0] = (connection.info?.version ?? '').split('.').map(Number);
+  return actualMajor > major || (actualMajor === major && actualMinor >= minor);
+}

@@ -1,0 +1,101 @@
+import { AUDIT_STREAM, SpanledgerError } from '@spanledger/protocol';
+import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
+import { Alarms } from './alarms.ts';
+import type { NatsConnectionLike } from './nats-connection.ts';
+import { Publisher } from './publisher.ts';
+
+/** Opens a connection; gives up when the signal is aborted. */
+export type OpenConnection = (signal: AbortSignal) => Promise<NatsConnectionLike>;
+
+export interface JetStreamSinkOptions {
+  /**
+   * A connection of `@nats-io/transport-node` 3 or of `nats` 2.29, or a promise of one: NATS may be down. It stays the
+   * caller's to close. A function is called at once, and the connection that it opens is closed by `close`.
+   */
+  readonly connection: NatsConnectionLike | Promise<NatsConnectionLike> | OpenConnection;
+  /** The stream that must store the events. Default `AUDIT_EVENTS`. */
+  readonly stream?: string;
+  /** One subject for all events: `auditEvent` publishes flat. Default: each event's own. */
+  readonly subject?: string;
+  /** How many events may be published and not yet acknowledged. Default 1,024; from 1. */
+  readonly windowMax?: number;
+  /** Without an acknowledgement for this long, the window is published again. Milliseconds; default 5,000. */
+  readonly publishTimeoutMs?: number;
+  /** Told once per episode that events are not being stored, and why: `SPANLEDGER_STREAM` or `SPANLEDGER_REFUSED`. */
+  readonly onAlarm?: (error: SpanledgerError) => void;
+}
+
+/**
+ * A sink that publishes to JetStream, tries again for ever, and answers `stored` only when the stream has acknowledged.
+ *
+ * @throws SpanledgerError `SPANLEDGER_OPTION`
+ */
+export function jetStreamSink(options: JetStreamSinkOptions): AuditSink {
+  return new JetStreamSink(options);
+}
+
+class JetStreamSink implements AuditSink {
+  readonly name = 'jetstream';
+  readonly #publisher: Publisher;
+  readonly #abort = new AbortController();
+  readonly #owned: boolean;
+  #connection: NatsConnectionLike | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: JetStreamSinkOptions) {
+    const { connection } = options;
+    this.#publisher = new Publisher({
+      stream: options.stream ?? AUDIT_STREAM,
+      subject: options.subject,
+      windowMax: positiveInt('windowMax', options.windowMax ?? 1_024),
+      publishTimeoutMs: positiveInt('publishTimeoutMs', options.publishTimeoutMs ?? 5_000),
+      alarms: new Alarms(options.onAlarm ?? (() => {})),
+    });
+    this.#owned = typeof connection === 'function';
+    void this.#open(typeof connection === 'function' ? connection : () => connection);
+  }
+
+  writeEvent(event: SealedEvent): Promise<WriteOutcome> {
+    return this.#publisher.write(event);
+  }
+
+  async close(deadlineMs?: number): Promise<void> {
+    const closed = new SpanledgerError(
+      'SPANLEDGER_SINK_CLOSED',
+      'the JetStream sink was closed before the event was stored',
+    );
+    this.#publisher.stop(closed);
+    this.#closing ??= this.#publisher.idle().then(() => this.#release());
+    const deadline = deadlineMs === undefined ? undefined : setTimeout(() => this.#publisher.fail(closed), deadlineMs);
+    await this.#closing;
+    clearTimeout(deadline);
+  }
+
+  async #open(open: (signal: AbortSignal) => NatsConnectionLike | Promise<NatsConnectionLike>): Promise<void> {
+    const { signal } = this.#abort;
+    try {
+      const connection = await open(signal);
+      if (!signal.aborted) {
+        this.#connection = connection;
+        this.#publisher.attach(connection);
+      } else if (this.#owned) {
+        await connection.close();
+      }
+    } catch (cause) {
+      this.#publisher.fail(
+        new SpanledgerError('SPANLEDGER_SINK', 'the NATS connection could not be opened', { cause }),
+      );
+    }
+  }
+
+  async #release(): Promise<void> {
+    this.#abort.abort();
+    this.#publisher.release();
+    if (this.#owned) await this.#connection?.close();
+  }
+}
+
+function positiveInt(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new SpanledgerError('SPANLEDGER_OPTION', `${name} must be an integer from 1, got ${String(value)}`);
+}

@@ -1,0 +1,107 @@
+import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
+
+/** An event on its way, and whom to tell what became of it. */
+export interface Entry {
+  readonly event: SealedEvent;
+  readonly answer: (outcome: WriteOutcome) => void;
+}
+
+/**
+ * The events that have no outcome yet, in writing order, and two cursors: below `base` everything has one, below `next`
+ * everything is published. A token is an event's position since the beginning; it is never given to another event.
+ *
+ * A ring that doubles when it is full: bounded by what the caller keeps open.
+ */
+export class PublishQueue {
+  #ring: (Entry | undefined)[] = Array.from({ length: 1_024 });
+  #base = 0;
+  #next = 0;
+  #end = 0;
+  #size = 0;
+
+  /** How many events have no outcome. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Token of the oldest event without an outcome, if there is one. */
+  get base(): number {
+    return this.#base;
+  }
+
+  /** Whether something is published and not answered. */
+  get inFlight(): boolean {
+    return this.#base < this.#next;
+  }
+
+  push(entry: Entry): void {
+    if (this.#end - this.#base === this.#ring.length) this.#grow();
+    this.#ring[this.#end & (this.#ring.length - 1)] = entry;
+    this.#end += 1;
+    this.#size += 1;
+  }
+
+  /** The entry of a token; `undefined` if it has its outcome. */
+  get(token: number): Entry | undefined {
+    if (!(token >= this.#base && token < this.#end)) return undefined;
+    return this.#ring[token & (this.#ring.length - 1)];
+  }
+
+  /** Moves on to the next event to publish, unless `windowMax` are in flight. @returns its token, or -1. */
+  advance(windowMax: number): number {
+    while (this.#next < this.#end && this.#next - this.#base < windowMax) {
+      const token = this.#next;
+      this.#next += 1;
+      if (this.get(token) !== undefined) return token;
+    }
+    return -1;
+  }
+
+  /** Takes an event out: it has its outcome. */
+  remove(token: number): Entry | undefined {
+    const entry = this.get(token);
+    if (entry === undefined) return undefined;
+    const mask = this.#ring.length - 1;
+    this.#ring[token & mask] = undefined;
+    this.#size -= 1;
+    while (this.#base < this.#end && this.#ring[this.#base & mask] === undefined) this.#base += 1;
+    if (this.#next < this.#base) this.#next = this.#base;
+    return entry;
+  }
+
+  /** Go-back-N: everything without an outcome is published again, in order. */
+  goBack(): void {
+    this.#next = this.#base;
+  }
+
+  /** Takes everything out, in order. */
+  removeAll(): Entry[] {
+    const entries: Entry[] = [];
+    for (let token = this.#base; token < this.#end; token += 1) {
+      const entry = this.remove(token);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return entries;
+  }
+
+  /** Takes out, in order, what is published, not answered, and matches. */
+  removeInFlight(matches: (event: SealedEvent) => boolean): Entry[] {
+    const entries: Entry[] = [];
+    for (let token = this.#base; token < this.#next; token += 1) {
+      const entry = this.get(token);
+      if (entry === undefined || !matches(entry.event)) continue;
+      this.remove(token);
+      entries.push(entry);
+    }
+    return entries;
+  }
+
+  #grow(): void {
+    const old = this.#ring;
+    const ring: (Entry | undefined)[] = Array.from({ length: old.length * 2 });
+    for (let token = this.#base; token < this.#end; token += 1) {
+      ring[token & (ring.length - 1)] = old[token & (old.length - 1)];
+    }
+    this.#ring = ring;
+  }
+}

@@ -1,0 +1,80 @@
+import { AUDIT_STREAM, AUDIT_SUBJECT, SpanledgerError, encodeToken } from '@spanledger/protocol';
+import type { LedgerRecord } from '@spanledger/protocol';
+import { requestApi, serverAtLeast } from './jetstream-api.ts';
+import { mergeBySeq } from './merge-by-seq.ts';
+import type { NatsConnectionLike } from './nats-connection.ts';
+import { PullConsumer } from './pull-consumer.ts';
+import { matchesFilter } from './record-filter.ts';
+
+export interface ReadAuditOptions {
+  /** Default `AUDIT_EVENTS`. */
+  readonly stream?: string;
+  /** Only this execution, workflow or producer: filters of the server, so the rest of the stream costs nothing. */
+  readonly execution?: string;
+  readonly workflow?: string;
+  readonly producer?: string;
+  /**
+   * Whether to look among the events of the flat subject `auditEvent` too. All of them are fetched and filtered here:
+   * their number is what it costs. Default true.
+   */
+  readonly flat?: boolean;
+  /** First stream sequence, from 1: the cursor. Default 1. */
+  readonly fromSeq?: number;
+  /** Only what was stored from this moment on. Not together with `fromSeq`. */
+  readonly since?: Date;
+  /** Goes on with what is stored from now on, over reconnects, until aborted. Default false: ends with what is there now. */
+  readonly live?: boolean;
+  /** Ends the reading, without an error. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads stored events in the order of their stream sequence, each once. I7: at most 2,000 records per consumer are held in memory.
+ *
+ * @throws SpanledgerError while iterating: `SPANLEDGER_STREAM` when the stream is not there or may not be read, or the
+ * connection is closed; `SPANLEDGER_OPTION`.
+ */
+export async function* readAudit(
+  connection: NatsConnectionLike,
+  options: ReadAuditOptions = {},
+): AsyncGenerator<LedgerRecord, void, void> {
+  const { stream = AUDIT_STREAM, fromSeq = 1, since, live = false } = options;
+  if (!Number.isSafeInteger(fromSeq) || fromSeq < 1 || (since && options.fromSeq !== undefined)) {
+    throw new SpanledgerError('SPANLEDGER_OPTION', 'fromSeq must be an integer from 1, and not together with since');
+  }
+  const toSeq = live ? Infinity : await lastSeq(connection, stream);
+  const signal = options.signal ?? new AbortController().signal;
+  const lanes = lanesFor(connection, subjectFilters(options), live).map((filters) =>
+    new PullConsumer(connection, { stream, filters, fromSeq, since, toSeq, signal }).records(),
+  );
+  for await (const record of mergeBySeq(lanes)) {
+    if (matchesFilter(record, options)) yield record;
+  }
+}
+
+async function lastSeq(connection: NatsConnectionLike, stream: string): Promise<number> {
+  try {
+    const { state } = (await requestApi(connection, `STREAM.INFO.${stream}`)) as { state: { last_seq: number } };
+    return state.last_seq;
+  } catch (cause) {
+    throw new SpanledgerError('SPANLEDGER_STREAM', `stream ${stream} cannot be read: ${String(cause)}`, { cause });
+  }
+}
+
+/** Empty: everything is asked for. */
+function subjectFilters({ workflow, execution, producer, flat = true }: ReadAuditOptions): string[] {
+  const tokens = [workflow, execution, producer];
+  if (tokens.every((token) => token === undefined)) return flat ? [] : [`${AUDIT_SUBJECT}.>`];
+  const encoded = tokens.map((token) => (token === undefined ? '*' : encodeToken(token)));
+  const filter = [AUDIT_SUBJECT, ...encoded].join('.');
+  return flat ? [filter, AUDIT_SUBJECT] : [filter];
+}
+
+/**
+ * Which filters go together into one consumer. nats-server before 2.10 takes one filter only: there it is one consumer
+ * for each, whose records are merged; or everything, where waiting for new records makes a merge impossible.
+ */
+function lanesFor(connection: NatsConnectionLike, filters: string[], live: boolean): string[][] {
+  if (filters.length < 2 || serverAtLeast(connection, 2, 10)) return [filters];
+  return live ? [[]] : filters.map((filter) => [filter]);
+}
