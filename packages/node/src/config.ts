@@ -1,0 +1,85 @@
+import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
+import type { DesignationRules } from '@spanledger/audit';
+import type { ConnectNatsOptions, StreamOptions } from '@spanledger/jetstream';
+import type { TrustInbound } from '@spanledger/otel';
+import type { AuditSink } from '@spanledger/protocol';
+
+/** How to reach NATS, and the stream to write to. */
+export interface NatsConfig extends Omit<ConnectNatsOptions, 'servers' | 'name' | 'signal' | 'onRetry'> {
+  /**
+   * `nats://[user:pass@]host:port`, one or several.
+   * Environment: SPANLEDGER_NATS_URL, separated by commas. Without both, the ledger is a local file.
+   */
+  readonly servers?: string | readonly string[];
+  /** Stream that is made where it is missing and may be made; an existing one is never changed. Default: `AUDIT_EVENTS`. */
+  readonly stream?: StreamOptions;
+  /** `auditEvent` publishes everything on that one subject, as Forge agents do. Default: a subject per execution and producer. */
+  readonly subject?: 'auditEvent';
+}
+
+/** What a service says of itself. Everything is optional where the environment says it; every unknown key is an error. */
+export interface SpanledgerConfig {
+  /**
+   * The name under which this service writes: 1 to 128 bytes, the same over restarts and replicas.
+   * Environment: OTEL_SERVICE_NAME, or `service.name` in OTEL_RESOURCE_ATTRIBUTES. Required in one of these places.
+   */
+  readonly producer?: string;
+  readonly nats?: NatsConfig;
+  /** A ledger other than NATS or the local file; closed at shutdown. Not together with `nats`. */
+  readonly sink?: AuditSink;
+  /** Where workflow identity may be sent to. Default: nowhere. Environment: SPANLEDGER_ALLOWED_HOSTS, separated by commas. */
+  readonly outbound?: { readonly allowedHosts: readonly string[] };
+  /** Whether to believe inbound workflow headers: `true` (default), `false`, or a function of the request. */
+  readonly trustInbound?: TrustInbound;
+  /** Which spans are audit events. Default: `[genai(), http()]`. A list of one's own replaces it. */
+  readonly audit?: DesignationRules;
+  /** `all` (default) records every span; `workflow` only those inside a workflow (rules then need start-time data). */
+  readonly record?: 'all' | 'workflow';
+  /** Bytes of events waiting for the ledger, in memory. Default 67,108,864; what does not fit is an `audit_loss`. */
+  readonly queueMaxBytes?: number;
+  /** Bytes of one event; larger ones are truncated with a mark. Default 65,536; 32,768 to 1,048,576. */
+  readonly eventMaxBytes?: number;
+  /** `org_id` and `workspace_id` of every event. At most 128 characters each. Default: absent. */
+  readonly orgId?: string;
+  readonly workspaceId?: string;
+  /** Milliseconds that `flush`, `shutdown` and the end of the process wait for the ledger. Default 5,000. */
+  readonly shutdownTimeoutMs?: number;
+  /** Go on without a ledger where OpenTelemetry is disabled, instead of the error SPANLEDGER_DISABLED. Default `false`. */
+  readonly allowDisabled?: boolean;
+}
+
+/** The same with `start()`, which makes the SDK as well. */
+export interface StartConfig extends SpanledgerConfig {
+  /** Beside those of `http` and `undici` (`fetch`), which are always there. */
+  readonly instrumentations?: NodeSDKConfiguration['instrumentations'];
+}
+
+/** Every key of a `SpanledgerConfig`, kept whole by the compiler. */
+export const CONFIG_KEYS = Object.keys({
+  producer: true,
+  nats: true,
+  sink: true,
+  outbound: true,
+  trustInbound: true,
+  audit: true,
+  record: true,
+  queueMaxBytes: true,
+  eventMaxBytes: true,
+  orgId: true,
+  workspaceId: true,
+  shutdownTimeoutMs: true,
+  allowDisabled: true,
+} satisfies Record<keyof SpanledgerConfig, true>);
+
+export const NATS_KEYS = Object.keys({
+  servers: true,
+  stream: true,
+  subject: true,
+  inboxPrefix: true,
+  credsFile: true,
+  nkeySeed: true,
+  token: true,
+  user: true,
+  pass: true,
+  tls: true,
+} satisfies Record<keyof NatsConfig, true>);

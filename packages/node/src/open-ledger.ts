@@ -1,0 +1,77 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ROOT_CONTEXT, context } from '@opentelemetry/api';
+import { suppressTracing } from '@opentelemetry/core';
+import { fileSink } from '@spanledger/audit';
+import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream';
+import type { NatsConnectionLike } from '@spanledger/jetstream';
+import { processState } from '@spanledger/otel';
+import { SpanledgerError } from '@spanledger/protocol';
+import type { AuditSink } from '@spanledger/protocol';
+import { logger } from './diagnostics.ts';
+import { keepsNothingAlive } from './keeps-nothing-alive.ts';
+import type { ResolvedConfig, ResolvedNats } from './resolve-config.ts';
+
+/** Where the local ledger is, in the working directory. */
+const LEDGER_DIR = '.spanledger';
+
+/** How long the first publish waits for the stream to be made. Without it, it would be refused and tried again. */
+const STREAM_GRACE_MS = 1_000;
+
+/** Opens what the configuration names: its own sink, JetStream, or a file. Waits for no network (I5). */
+export function openLedger({ sink, nats, producer }: ResolvedConfig): AuditSink {
+  return sink ?? (nats === undefined ? openFile(producer) : openJetStream(nats, producer));
+}
+
+function openJetStream(nats: ResolvedNats, producer: string): AuditSink {
+  const { stream, subject: _subject, ...connection } = nats;
+  const open = async (signal: AbortSignal): Promise<NatsConnectionLike> => {
+    let warned = false;
+    const onRetry = (error: unknown): void => {
+      if (!warned)
+        logger.warn(`NATS cannot be reached at ${nats.servers.join(', ')}, and is tried until it is:`, error);
+      warned = true;
+    };
+    const opened = await connectNats({ ...connection, name: producer, signal, onRetry });
+    if (warned) logger.warn('NATS is reached now');
+    await Promise.race([makeStream(opened, stream), delay(STREAM_GRACE_MS)]);
+    return opened;
+  };
+  return jetStreamSink({
+    // I8: our own traffic is not traced.
+    connection: (signal) =>
+      keepsNothingAlive(() => context.with(suppressTracing(ROOT_CONTEXT), open, undefined, signal)),
+    ...(stream?.stream !== undefined && { stream: stream.stream }),
+    onAlarm: (error) => logger.error(error.message),
+  });
+}
+
+/**
+ * Makes the stream where it is missing, or says what is wrong with it. A producer's account needs no right to do either:
+ * where it has none, the server does not answer, and events are published all the same.
+ */
+async function makeStream(connection: NatsConnectionLike, options: ResolvedNats['stream']): Promise<void> {
+  const state = await ensureStream(connection, options);
+  if (state.status === 'unknown') logger.warn(`the stream was neither made nor checked: ${state.reason}`);
+  for (const { setting, expected, actual } of state.differences) {
+    const [is, should] = [JSON.stringify(actual), JSON.stringify(expected)];
+    logger.warn(`the stream exists and is not changed, but its ${setting} is ${is} and should be ${should}`);
+  }
+}
+
+/** One file per process: its name ends in the id of the instance run, which no other process has. */
+function openFile(producer: string): AuditSink {
+  const file = path.resolve(LEDGER_DIR, `${encodeURIComponent(producer)}-${processState().instance.run.id}.ndjson`);
+  try {
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new SpanledgerError(
+      'SPANLEDGER_SINK',
+      `the local ledger cannot be written to ${file}: set SPANLEDGER_NATS_URL`,
+      { cause },
+    );
+  }
+  logger.warn(`no NATS server is configured (SPANLEDGER_NATS_URL), so the ledger is a local file: ${file}`);
+  return fileSink(file);
+}

@@ -1,0 +1,27 @@
+import { constants } from 'node:os';
+import type { SpanledgerHandle } from './handle.ts';
+
+type EndSignal = 'SIGTERM' | 'SIGINT';
+
+/**
+ * Gets the ledger out before the process ends: at SIGTERM, at SIGINT, and when the event loop runs empty. `process.exit()`
+ * leaves no time to; who calls it awaits `flush()` before.
+ *
+ * @returns the function that stops watching; `handle.shutdown()` calls it, so that a second signal ends the process at once.
+ */
+export function watchProcessEnd(handle: SpanledgerHandle): () => void {
+  const onSignal = async (signal: EndSignal): Promise<void> => {
+    if (process.listenerCount(signal) > 1) {
+      // The application ends the process when it is ready, and may emit until then: what there is so far is flushed.
+      await handle.flush();
+      return;
+    }
+    await handle.shutdown();
+    // Not by sending the signal again: the kernel does not deliver that to process 1 of a container.
+    process.exit(128 + constants.signals[signal]);
+  };
+  const onEmptyLoop = (): void => void handle.shutdown();
+
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('beforeExit', onEmptyLoop);
+  return () => void process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('beforeExit', onEmptyLoop);
+}

@@ -1,0 +1,129 @@
+import { genai, http } from '@spanledger/audit';
+import type { DesignationRules } from '@spanledger/audit';
+import type { TrustInbound } from '@spanledger/otel';
+import { SpanledgerError, checkProducer } from '@spanledger/protocol';
+import type { AuditSink } from '@spanledger/protocol';
+import { NATS_KEYS } from './config.ts';
+import type { NatsConfig, SpanledgerConfig } from './config.ts';
+import { parseNatsServers } from './nats-servers.ts';
+import type { NatsServers } from './nats-servers.ts';
+import { nearestName } from './nearest-name.ts';
+
+/** `nats` with its servers found and taken apart. */
+export type ResolvedNats = Omit<NatsConfig, 'servers'> & NatsServers;
+
+/** A configuration with environment and defaults applied. Frozen. What belongs to one part is checked by that part. */
+export interface ResolvedConfig {
+  readonly producer: string;
+  readonly agentVersion: string | undefined;
+  /** `undefined`: the ledger is `sink`, or a local file. */
+  readonly nats: ResolvedNats | undefined;
+  readonly sink: AuditSink | undefined;
+  readonly outbound: { readonly allowedHosts: readonly string[] } | undefined;
+  readonly trustInbound: TrustInbound;
+  readonly audit: DesignationRules;
+  readonly record: 'all' | 'workflow';
+  readonly queueMaxBytes: number | undefined;
+  readonly eventMaxBytes: number | undefined;
+  readonly orgId: string | undefined;
+  readonly workspaceId: string | undefined;
+  readonly shutdownTimeoutMs: number;
+  readonly allowDisabled: boolean;
+}
+
+/** What OpenTelemetry calls this service. */
+export interface Service {
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Option, else environment, else default or error; once. The input is not changed.
+ *
+ * @param known the option names of the caller: any other is an error that names the nearest.
+ * @throws SpanledgerError `SPANLEDGER_OPTION` or `SPANLEDGER_PRODUCER`
+ */
+export function resolveConfig(
+  config: SpanledgerConfig,
+  known: readonly string[],
+  service: Service,
+  env: Environment,
+): ResolvedConfig {
+  refuseUnknown(config, known, '');
+  if (config.nats !== undefined) refuseUnknown(config.nats, NATS_KEYS, 'nats.');
+  if (config.outbound !== undefined) refuseUnknown(config.outbound, ['allowedHosts'], 'outbound.');
+  if (config.sink !== undefined && config.nats !== undefined) {
+    throw new SpanledgerError(
+      'SPANLEDGER_OPTION',
+      '`sink` and `nats` are both given: use fanOutSink to write to several ledgers',
+    );
+  }
+  return Object.freeze({
+    producer: checkProducer(config.producer ?? service.name),
+    agentVersion: service.version,
+    nats: config.sink === undefined ? resolveNats(config.nats, env) : undefined,
+    sink: config.sink,
+    outbound: resolveOutbound(config.outbound, env),
+    trustInbound: config.trustInbound ?? true,
+    audit: config.audit ?? [genai(), http()],
+    record: oneOf('record', config.record ?? 'all', ['all', 'workflow']),
+    queueMaxBytes: config.queueMaxBytes,
+    eventMaxBytes: config.eventMaxBytes,
+    orgId: config.orgId,
+    workspaceId: config.workspaceId,
+    shutdownTimeoutMs: milliseconds('shutdownTimeoutMs', config.shutdownTimeoutMs ?? 5_000),
+    allowDisabled: config.allowDisabled ?? false,
+  });
+}
+
+function resolveNats(nats: NatsConfig | undefined, env: Environment): ResolvedNats | undefined {
+  const { servers: given, ...rest } = nats ?? {};
+  const servers = given ?? list(env['SPANLEDGER_NATS_URL']);
+  if (servers === undefined) {
+    if (nats === undefined) return undefined;
+    throw new SpanledgerError(
+      'SPANLEDGER_OPTION',
+      '`nats` is given without `nats.servers`, and SPANLEDGER_NATS_URL is not set',
+    );
+  }
+  const source = given === undefined ? 'SPANLEDGER_NATS_URL' : 'nats.servers';
+  return { ...parseNatsServers(typeof servers === 'string' ? [servers] : servers, source), ...rest };
+}
+
+function resolveOutbound(outbound: SpanledgerConfig['outbound'], env: Environment): ResolvedConfig['outbound'] {
+  const allowedHosts = outbound?.allowedHosts ?? list(env['SPANLEDGER_ALLOWED_HOSTS']);
+  return allowedHosts === undefined ? undefined : { allowedHosts };
+}
+
+function refuseUnknown(given: object, known: readonly string[], path: string): void {
+  const unknown = Object.keys(given).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  const meant = nearestName(unknown, known);
+  const hint = meant === undefined ? `known are ${known.join(', ')}` : `did you mean \`${path}${meant}\`?`;
+  throw new SpanledgerError('SPANLEDGER_OPTION', `\`${path}${unknown}\` is not an option: ${hint}`);
+}
+
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value;
+  const choice = allowed.map((one) => `'${one}'`).join(' or ');
+  throw new SpanledgerError('SPANLEDGER_OPTION', `${name} must be ${choice}, got ${JSON.stringify(value)}`);
+}
+
+function milliseconds(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0 && value < 2 ** 31) return value;
+  throw new SpanledgerError(
+    'SPANLEDGER_OPTION',
+    `${name} must be a whole number of milliseconds from 0, got ${String(value)}`,
+  );
+}
+
+/** A comma list of the environment. Set but empty is not set, as everywhere in OpenTelemetry. */
+function list(value: string | undefined): string[] | undefined {
+  const items = (value ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
+  return items.length > 0 ? items : undefined;
+}
