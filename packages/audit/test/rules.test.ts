@@ -90,7 +90,7 @@ describe('a rule', () => {
     ['one of several', { when: { name: ['x', /b$/] }, event: 'yes' }, { name: 'ab' }, 'yes'],
     ['kind', { when: { kind: SpanKind.CLIENT }, event: 'yes' }, { kind: SpanKind.CLIENT }, 'yes'],
     ['kind 0', { when: { kind: SpanKind.INTERNAL }, event: 'yes' }, { kind: SpanKind.SERVER }, undefined],
-    ['kinds', { when: { kind: [1, 2] }, event: 'yes' }, { kind: SpanKind.CLIENT }, 'yes'],
+    ['kinds', { when: { kind: [SpanKind.SERVER, SpanKind.CLIENT] }, event: 'yes' }, { kind: SpanKind.CLIENT }, 'yes'],
     ['scope', { when: { scope: /^@acme\// }, event: 'yes' }, { scope: '@acme/db' }, 'yes'],
     ['another scope', { when: { scope: '@acme/db' }, event: 'yes' }, {}, undefined],
     ['attribute value', { when: { attributes: { a: 1 } }, event: 'yes' }, { attributes: { a: 1 } }, 'yes'],
