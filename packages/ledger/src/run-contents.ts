@@ -1,4 +1,4 @@
-import { isTerminalEvent } from '@spanledger/protocol';
+import { GENESIS_HASH, isTerminalEvent } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
 
 /** One content of one number. */
@@ -26,6 +26,7 @@ export class RunContents {
   events = 0;
   duplicates = 0;
   reordered = 0;
+  #lastHash = GENESIS_HASH;
 
   constructor(runId: string) {
     this.runId = runId;
@@ -41,7 +42,8 @@ export class RunContents {
       this.duplicates += 1;
       return undefined;
     }
-    const content: Content = { seq, hash, prevHash: event.prev_hash, streamSeq, rival: first };
+    const content: Content = { seq, hash, prevHash: this.#share(event.prev_hash), streamSeq, rival: first };
+    this.#lastHash = hash;
     this.bySeq.set(seq, content);
     this.events += 1;
     this.producers.add(event.producer);
@@ -49,6 +51,11 @@ export class RunContents {
     else this.lastSeq = seq;
     if (endsRun(event)) this.terminalSeq = Math.min(seq, this.terminalSeq ?? seq);
     return content;
+  }
+
+  /** In order, a link is the hash before it: keeping one text for both halves what is kept. */
+  #share(prevHash: string): string {
+    return prevHash === this.#lastHash ? this.#lastHash : prevHash;
   }
 
   /** One content of each number (its rivals hang on it), by number. */

@@ -33,11 +33,10 @@ class Tree {
   }
 
   grow(): TimelineNode[] {
+    // Each run is a whole tree before runs are hung into each other: a refused claim then leaves nothing hanging in the air.
     for (const span of this.#spans.values()) this.#hangSpan(span);
-    for (const run of this.#runs.values()) {
-      const caller = this.#callers.callerOf(run.runId);
-      if (caller !== undefined) this.#hang(run, caller);
-    }
+    for (const span of this.#spans.values()) this.#hangRunByEntry(span);
+    for (const run of this.#runs.values()) this.#hangRunByCaller(run);
     for (const node of this.#nodes) this.#parents.get(node)?.children.push(node);
     return [...this.#runs.values()].filter((run) => !this.#parents.has(run));
   }
@@ -62,14 +61,21 @@ class Tree {
   }
 
   #hangSpan(span: GrowingNode): void {
-    const run = this.#runNode(span.runId, span.producer);
     const parent = this.#parentSpan(span);
-    if (parent?.runId === span.runId) {
-      this.#hang(span, parent);
-    } else if (parent !== undefined) {
-      this.#hang(run, parent); // the run's entry span: its run goes in between
-    }
-    this.#hang(span, run);
+    if (parent?.runId === span.runId) this.#hang(span, parent);
+    this.#hang(span, this.#runNode(span.runId, span.producer));
+  }
+
+  /** A span whose parent is in another run is the entry span of its own. */
+  #hangRunByEntry(span: GrowingNode): void {
+    const parent = this.#parentSpan(span);
+    if (parent === undefined || parent.runId === span.runId) return;
+    this.#hang(this.#runNode(span.runId, span.producer), parent);
+  }
+
+  #hangRunByCaller(run: GrowingNode): void {
+    const caller = this.#callers.callerOf(run.runId);
+    if (caller !== undefined) this.#hang(run, caller);
   }
 
   #parentSpan(span: GrowingNode): GrowingNode | undefined {

@@ -62,7 +62,9 @@ function decodeToken(token: string): string | undefined {
 }
 
 function escapeUtf8(character: string): string {
-  return Array.from(encoder.encode(character), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
+  return Array.from(encoder.encode(character), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(
+    '',
+  );
 }
 
 /**
