@@ -1,19 +1,19 @@
 import type { HrTime } from '@opentelemetry/api';
 
-/** The wall clock has been set when it is this far from where the monotonic clock says it should be. */
-const DRIFT_MAX_MS = 2;
-
-let wallMinusMonotonicMs = Date.now() - performance.now();
+let wallMinusMonotonicMs = performance.timeOrigin;
 
 /**
- * The time now, with microseconds, which `Date.now()` does not have. It follows the wall clock when that is
- * set, as `performance.timeOrigin` does not.
+ * The time now, with microseconds. `Date.now()` has none, and `performance.timeOrigin` does not follow the wall clock when that
+ * is set; so this one counts the microseconds, and always agrees with `Date.now()` on the millisecond.
  */
 export function now(): HrTime {
+  const wallMs = Date.now();
   const monotonicMs = performance.now();
-  const differenceMs = Date.now() - monotonicMs;
-  if (Math.abs(differenceMs - wallMinusMonotonicMs) > DRIFT_MAX_MS) wallMinusMonotonicMs = differenceMs;
-  const nowMs = wallMinusMonotonicMs + monotonicMs;
+  let nowMs = wallMinusMonotonicMs + monotonicMs;
+  if (nowMs < wallMs || nowMs >= wallMs + 1) {
+    wallMinusMonotonicMs = wallMs - monotonicMs;
+    nowMs = wallMs;
+  }
   const seconds = Math.floor(nowMs / 1000);
   return [seconds, Math.floor((nowMs - seconds * 1000) * 1_000_000)];
 }

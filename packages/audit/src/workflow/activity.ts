@@ -1,4 +1,4 @@
-import { SpanStatusCode, context, trace } from '@opentelemetry/api';
+import { SpanStatusCode, context, createContextKey, trace } from '@opentelemetry/api';
 import type { Context, Span } from '@opentelemetry/api';
 import { setWorkflowContext } from '@spanledger/otel';
 import type { WorkflowContext } from '@spanledger/otel';
@@ -13,51 +13,108 @@ export type ActivityEnd =
   | { readonly status: 'ok' }
   | { readonly status: 'error' | 'cancelled'; readonly error: unknown };
 
+export interface ActivityOptions {
+  /** Of the span. */
+  readonly name: string;
+  readonly scope: WorkflowContext;
+  /** The activity that this one is a part of, and does not outlive. */
+  readonly parent?: Activity;
+  readonly onEnd?: () => void;
+}
+
 type Fields = Record<string, JsonValue>;
 
-/** A workflow or a step under way: one span, one start event, and exactly one end event. */
+const KEY = createContextKey('@spanledger/audit activity');
+
+/** The workflow or step that `ctx` is in. */
+export function activityIn(ctx: Context): Activity | undefined {
+  return ctx.getValue(KEY) as Activity | undefined;
+}
+
+/** A workflow or a step under way: one span, one start event, and exactly one end event, after those of its parts. */
 export class Activity {
+  readonly scope: WorkflowContext;
   /** For what runs inside of it. */
   readonly ctx: Context;
-  readonly #scope: WorkflowContext;
+  readonly #controller = new AbortController();
+  readonly #parent: Activity | undefined;
+  /** Its parts that are still running, in the order in which they began. */
+  readonly #parts = new Set<Activity>();
+  readonly #onEnd: (() => void) | undefined;
   readonly #span: Span;
   readonly #reference: SpanReference | undefined;
   readonly #startedAtMs = performance.now();
   #ended = false;
 
-  constructor(name: string, scope: WorkflowContext) {
+  constructor({ name, scope, parent, onEnd }: ActivityOptions) {
     const around = context.active();
-    const entered = setWorkflowContext(around, scope);
-    this.#scope = scope;
+    const entered = setWorkflowContext(around.setValue(KEY, this), scope);
+    this.scope = scope;
+    this.#parent = parent;
+    this.#onEnd = onEnd;
     this.#span = trace.getTracer('@spanledger/audit').startSpan(name, {}, entered);
     this.#reference = spanReference(this.#span.spanContext(), trace.getSpanContext(around));
     this.ctx = trace.setSpan(entered, this.#span);
+    if (parent !== undefined) parent.#parts.add(this);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get running(): boolean {
+    return !this.#ended && !this.signal.aborted;
+  }
+
+  /** @throws the signal's reason once it is aborted, and an `AbortError` after the end */
+  assertRunning(): void {
+    this.signal.throwIfAborted();
+    if (this.#ended) throw endedError();
+  }
+
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
+    for (const part of [...this.#parts]) part.abort(reason);
+  }
+
+  /** How it ended, if this is what was thrown in it. */
+  failure(error: unknown): Exclude<ActivityEnd, { status: 'ok' }> {
+    const aborted = this.signal.aborted && error === this.signal.reason;
+    const cancelled = aborted || (error instanceof Error && error.name === 'AbortError');
+    return { status: cancelled ? 'cancelled' : 'error', error };
   }
 
   started(event: string, fields?: Fields): void {
     this.#emit(event, undefined, fields);
   }
 
-  /** Only the first call counts: what was closed as cancelled does not end again. */
+  /**
+   * Only the first call counts. Parts that nobody has waited for are told to stop, and end first, as cancelled. Its own signal
+   * stays as it is: what it returned (a response whose body is still to be read) may hang on it.
+   */
   end(event: string, end: ActivityEnd): void {
     if (this.#ended) return;
     this.#ended = true;
+    for (const part of [...this.#parts].reverse()) part.#endUnfinished();
+    if (this.#parent !== undefined) this.#parent.#parts.delete(this);
+    this.#onEnd?.();
     const durationMs = performance.now() - this.#startedAtMs;
-    if (end.status === 'ok') {
-      this.#emit(event, durationMs);
-    } else {
-      const fields: Fields = { status: end.status, ...errorFields(end.error) };
-      this.#emit(event, durationMs, fields);
-      // A cancellation is not an error of the operation.
-      if (end.status === 'error') {
-        this.#span.setStatus({ code: SpanStatusCode.ERROR, message: String(fields['error_message'] ?? '') });
-      }
+    const fields: Fields = end.status === 'ok' ? {} : { status: end.status, ...errorFields(end.error) };
+    this.#emit(event, durationMs, fields);
+    // A cancellation is not an error of the operation.
+    if (end.status === 'error') {
+      this.#span.setStatus({ code: SpanStatusCode.ERROR, message: String(fields['error_message'] ?? '') });
     }
     this.#span.end();
   }
 
+  #endUnfinished(): void {
+    if (!this.signal.aborted) this.abort(endedError());
+    this.end('workflow_step_failed', { status: 'cancelled', error: this.signal.reason });
+  }
+
   #emit(event: string, durationMs?: number, fields?: Fields): void {
-    pipelineOrWarn()?.emit(this.#scope, {
+    pipelineOrWarn()?.emit(this.scope, {
       event,
       entityType: 'workflow',
       ...(this.#reference && { span: this.#reference }),
@@ -65,4 +122,8 @@ export class Activity {
       ...(fields && { fields }),
     });
   }
+}
+
+function endedError(): DOMException {
+  return new DOMException('the workflow or step around it has ended', 'AbortError');
 }

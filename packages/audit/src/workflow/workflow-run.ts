@@ -1,9 +1,7 @@
 import { context } from '@opentelemetry/api';
-import { Run, getWorkflowContext } from '@spanledger/otel';
-import type { WorkflowContext } from '@spanledger/otel';
+import { Run } from '@spanledger/otel';
 import type { JsonValue, WorkflowIdentity } from '@spanledger/protocol';
-import { Activity } from './activity.ts';
-import type { ActivityEnd } from './activity.ts';
+import { Activity, activityIn } from './activity.ts';
 import { StepEpochs } from './step-epochs.ts';
 import { checkCount, checkId } from './workflow-options.ts';
 import type { StepOptions } from './workflow-options.ts';
@@ -12,7 +10,7 @@ import type { StepOptions } from './workflow-options.ts';
 export interface StepAttempt {
   /** Which try this is, from 1. */
   readonly attempt: number;
-  /** The run's signal. */
+  /** Aborted with the run's, and when the step around this one ends without waiting for it. */
   readonly signal: AbortSignal;
 }
 
@@ -24,24 +22,26 @@ export interface WorkflowRun {
   readonly runId: string;
   readonly executionId: string;
   readonly workflowId: string | undefined;
-  /** Aborted when the workflow is cancelled, and when it ends: give it to whatever should not outlive it. */
+  /** Aborted when the workflow is cancelled. */
   readonly signal: AbortSignal;
 
   /**
-   * Runs one step. Steps may run in parallel and inside each other; each has a name of its own.
+   * Runs one step. Steps may run in parallel and inside each other; each has a name of its own. When a step is done, steps that
+   * still run inside of it are closed as cancelled.
    *
    * @returns what `fn` returns.
-   * @throws what `fn` throws, unchanged; the signal's reason once it is aborted; SpanledgerError `SPANLEDGER_VALUE` or
-   * `SPANLEDGER_STEP_ACTIVE`, before anything is recorded.
+   * @throws what `fn` throws, unchanged; the reason of the signal around it once that is aborted; SpanledgerError
+   * `SPANLEDGER_VALUE` or `SPANLEDGER_STEP_ACTIVE`, before anything is recorded.
    */
   step<T>(name: string, fn: StepFunction<T>): Promise<T>;
   step<T>(name: string, options: StepOptions, fn: StepFunction<T>): Promise<T>;
 }
 
 /** A step in parsed form. */
-interface Step {
+interface Step<T> {
   readonly stepId: string;
   readonly stageId: string | undefined;
+  readonly fn: StepFunction<T>;
 }
 
 export class OrchestratedRun implements WorkflowRun {
@@ -49,40 +49,39 @@ export class OrchestratedRun implements WorkflowRun {
   readonly executionId: string;
   readonly workflowId: string | undefined;
   readonly signal: AbortSignal;
-  readonly #scope: WorkflowContext;
-  readonly #controller = new AbortController();
+  readonly #workflow: Activity;
   readonly #epochs = new StepEpochs();
-  /** In the order in which they started. */
-  readonly #inFlight = new Set<Activity>();
 
   constructor(identity: WorkflowIdentity & { readonly executionId: string }) {
     const run = new Run('workflow', identity);
     run.claimLifecycle();
-    this.#scope = { run, workflow: identity };
+    const name = `workflow ${identity.workflowId ?? 'run'}`;
+    this.#workflow = new Activity({ name, scope: { run, workflow: identity } });
     this.runId = run.id;
     this.executionId = identity.executionId;
     this.workflowId = identity.workflowId;
-    this.signal = this.#controller.signal;
+    this.signal = this.#workflow.signal;
   }
 
   /** Runs the whole workflow, once. */
   async execute<T>(fn: (run: WorkflowRun) => T | PromiseLike<T>, cancel: AbortSignal | undefined): Promise<T> {
-    const workflow = new Activity(`workflow ${this.workflowId ?? 'run'}`, this.#scope);
-    workflow.started('workflow_started');
-    const abort = (): void => this.#controller.abort(cancel?.reason);
+    const workflow = this.#workflow;
+    const abort = (): void => workflow.abort(cancel?.reason);
     cancel?.addEventListener('abort', abort, { once: true });
-    if (cancel?.aborted) abort();
+    workflow.started('workflow_started');
     try {
-      this.signal.throwIfAborted();
+      if (cancel?.aborted) abort();
+      workflow.assertRunning();
       const value = await context.with(workflow.ctx, () => fn(this));
-      this.#finish(workflow, 'workflow_complete', { status: 'ok' });
+      workflow.end('workflow_complete', { status: 'ok' });
       return value;
     } catch (error) {
-      const end = this.#failure(error);
-      this.#finish(workflow, end.status === 'cancelled' ? 'workflow_cancelled' : 'workflow_failed', end);
+      const end = workflow.failure(error);
+      workflow.end(end.status === 'cancelled' ? 'workflow_cancelled' : 'workflow_failed', end);
       throw error;
     } finally {
       cancel?.removeEventListener('abort', abort);
+      workflow.scope.run.markTerminal();
     }
   }
 
@@ -92,71 +91,58 @@ export class OrchestratedRun implements WorkflowRun {
     name: string,
     ...rest: readonly [StepFunction<T>] | readonly [StepOptions, StepFunction<T>]
   ): Promise<T> {
-    const [options, fn] = rest.length === 1 ? [{}, rest[0]] : rest;
-    const { stage, attempts = 1, attempt } = options;
-    const step: Step = {
+    const [{ stage, attempt, attempts = 1 }, fn] = rest.length === 1 ? [{} as StepOptions, rest[0]] : rest;
+    const step: Step<T> = {
       stepId: checkId('step', name),
       stageId: stage === undefined ? undefined : checkId('stage', stage),
+      fn,
     };
     const first = attempt === undefined ? undefined : checkCount('attempt', attempt);
-    return this.#tryRepeatedly(step, fn, checkCount('attempts', attempts), first);
+    return this.#tryRepeatedly(step, this.#around(), checkCount('attempts', attempts), first);
   }
 
-  async #tryRepeatedly<T>(step: Step, fn: StepFunction<T>, attempts: number, first: number | undefined): Promise<T> {
-    this.#epochs.enter(step.stepId);
-    try {
-      for (let tries = 1; ; tries += 1) {
-        this.signal.throwIfAborted();
-        const attempt = this.#epochs.next(step.stepId, tries === 1 ? first : undefined);
-        try {
-          return await this.#tryOnce(step, attempt, fn);
-        } catch (error) {
-          if (tries >= attempts || this.#failure(error).status === 'cancelled') throw error;
-        }
+  /** The step around the caller, if it is one of this run's; else the workflow. */
+  #around(): Activity {
+    const around = activityIn(context.active());
+    return around?.scope.run === this.#workflow.scope.run ? around : this.#workflow;
+  }
+
+  async #tryRepeatedly<T>(step: Step<T>, around: Activity, attempts: number, first: number | undefined): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      const activity = this.#begin(step, around, tries === 1 ? first : undefined);
+      try {
+        return await this.#tryOnce(step, activity);
+      } catch (error) {
+        const again = tries < attempts && around.running && activity.failure(error).status === 'error';
+        if (!again) throw error;
       }
-    } finally {
-      this.#epochs.leave(step.stepId);
     }
   }
 
-  async #tryOnce<T>({ stepId, stageId }: Step, attempt: number, fn: StepFunction<T>): Promise<T> {
-    const around = this.#identityAround();
-    const workflow = { ...around, ...(stageId !== undefined && { stageId }), stepId, attempt };
-    const activity = new Activity(`step ${stepId}`, { run: this.#scope.run, workflow });
-    activity.started('workflow_step_started', parentFields(around));
-    this.#inFlight.add(activity);
+  #begin({ stepId, stageId }: Step<unknown>, around: Activity, wanted: number | undefined): Activity {
+    around.assertRunning();
+    const attempt = this.#epochs.enter(stepId, wanted);
+    const { run, workflow } = around.scope;
+    const activity = new Activity({
+      name: `step ${stepId}`,
+      scope: { run, workflow: { ...workflow, ...(stageId !== undefined && { stageId }), stepId, attempt } },
+      parent: around,
+      onEnd: () => this.#epochs.leave(stepId),
+    });
+    activity.started('workflow_step_started', parentFields(workflow));
+    return activity;
+  }
+
+  async #tryOnce<T>({ fn }: Step<T>, activity: Activity): Promise<T> {
+    const { attempt = 1 } = activity.scope.workflow;
     try {
-      const value = await context.with(activity.ctx, () => fn({ attempt, signal: this.signal }));
+      const value = await context.with(activity.ctx, () => fn({ attempt, signal: activity.signal }));
       activity.end('workflow_step_completed', { status: 'ok' });
       return value;
     } catch (error) {
-      activity.end('workflow_step_failed', this.#failure(error));
+      activity.end('workflow_step_failed', activity.failure(error));
       throw error;
-    } finally {
-      this.#inFlight.delete(activity);
     }
-  }
-
-  /** Identity of the step around the caller, if it is one of this run's; else the workflow's own. */
-  #identityAround(): WorkflowIdentity {
-    const around = getWorkflowContext();
-    return around?.run === this.#scope.run ? around.workflow : this.#scope.workflow;
-  }
-
-  #failure(error: unknown): ActivityEnd & { readonly status: 'error' | 'cancelled' } {
-    const aborted = this.signal.aborted && error === this.signal.reason;
-    const cancelled = aborted || (error instanceof Error && error.name === 'AbortError');
-    return { status: cancelled ? 'cancelled' : 'error', error };
-  }
-
-  /** Nothing of a run follows its terminal event: steps that nobody has waited for end before it, inner ones first. */
-  #finish(workflow: Activity, event: string, end: ActivityEnd): void {
-    if (!this.signal.aborted) this.#controller.abort(new DOMException('the workflow has ended', 'AbortError'));
-    for (const activity of [...this.#inFlight].reverse()) {
-      activity.end('workflow_step_failed', { status: 'cancelled', error: this.signal.reason });
-    }
-    workflow.end(event, end);
-    this.#scope.run.markTerminal();
   }
 }
 

@@ -1,0 +1,96 @@
+import { context, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { processState } from '@spanledger/otel';
+import { assertValidEvents } from '@spanledger/testkit';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { audit, createAuditPipeline, memorySink, registerPipeline, workflow } from '../src/index.ts';
+import type { MemorySink } from '../src/index.ts';
+
+let sink: MemorySink;
+let flush: () => Promise<unknown>;
+let unregister = (): void => {};
+
+beforeAll(() => void context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()));
+afterAll(() => context.disable());
+beforeEach(() => {
+  unregister();
+  sink = memorySink();
+  const pipeline = createAuditPipeline({ producer: 'svc', sink });
+  unregister = registerPipeline(pipeline);
+  flush = () => pipeline.flush();
+});
+
+async function events(): Promise<Record<string, unknown>[]> {
+  await flush();
+  return assertValidEvents(sink.records);
+}
+
+describe('audit.emit', () => {
+  it('belongs to the step it is called in, and to the active span', async () => {
+    const spanContext = { traceId: 'd'.repeat(32), spanId: 'e'.repeat(16), traceFlags: 0 };
+    const id = await workflow.run({ executionId: 'ex' }, (run) =>
+      run.step('s', () =>
+        context.with(trace.setSpanContext(context.active(), spanContext), () =>
+          audit.emit({ event: 'payment', fields: { amount: 3 } }),
+        ),
+      ),
+    );
+    const event = (await events()).find((candidate) => candidate['event'] === 'payment');
+    expect(event).toMatchObject({
+      workflow_execution_id: 'ex',
+      step_id: 's',
+      attempt_epoch: 1,
+      trace_id: 'd'.repeat(32),
+      fields: { amount: 3 },
+    });
+    expect(event).not.toHaveProperty('trace_sampled');
+    expect(id).toBe(`${event?.['run_id']}:${event?.['seq']}`);
+  });
+
+  it('belongs to the process outside of everything', async () => {
+    const id = audit.emit({ event: 'boot', entityType: 'assistant' });
+    expect(id).toMatch(new RegExp(`^${processState().instance.run.id}:\\d+$`));
+    expect((await events())[0]).toMatchObject({ entity_type: 'assistant' });
+  });
+
+  it('takes any values as fields, and never throws for them (I5)', async () => {
+    const cyclic: Record<string, unknown> = { big: 2n ** 70n, text: 'x'.repeat(1e6) };
+    cyclic['self'] = cyclic;
+    Object.defineProperty(cyclic, 'trap', {
+      enumerable: true,
+      get() {
+        throw new Error('no');
+      },
+    });
+    expect(audit.emit({ event: 'odd', fields: cyclic })).toBeDefined();
+    expect((await events())[0]?.['fields']).toMatchObject({ big: '1180591620717411303424' });
+  });
+
+  it.each(['', 'Payment', 'a-b', 'a__b', undefined as never])('throws for the name %j', (event) => {
+    expect(() => audit.emit({ event })).toThrow(expect.objectContaining({ code: 'SPANLEDGER_EVENT' }));
+  });
+
+  it('makes no event without a pipeline', () => {
+    unregister();
+    expect(audit.emit({ event: 'boot' })).toBeUndefined();
+  });
+});
+
+describe('auth events', () => {
+  it('record who, and never more than is listed', async () => {
+    const request = {
+      userId: 'u-1',
+      orgId: 'o-1',
+      tokenKind: 'jwt',
+      groupsCount: 2,
+      token: 'secret',
+      claims: { email: 'e' },
+    };
+    audit.authVerify(request);
+    audit.authFail({ ...request, reason: 'rejected' });
+    expect((await events()).map(({ event, fields }) => ({ event, fields }))).toEqual([
+      { event: 'auth_verify', fields: { user_id: 'u-1', org_id: 'o-1', groups_count: 2, token_kind: 'jwt' } },
+      { event: 'auth_fail', fields: { reason: 'rejected', token_kind: 'jwt' } },
+    ]);
+  });
+});

@@ -1,0 +1,123 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { createChain, seal } from '@spanledger/protocol';
+import type { SealedEvent } from '@spanledger/protocol';
+import { readNdjson, testAuditSink } from '@spanledger/testkit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fanOutSink, fileSink, memorySink } from '../src/index.ts';
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+function events(count: number, payload = 'x'): SealedEvent[] {
+  const chain = createChain('0190a000-0000-7000-8000-000000000000');
+  const draft = { ts: '2026-01-01T00:00:00.000000Z', event: 'tool_exec', producer: 'p', fields: { payload } };
+  return Array.from({ length: count }, () => seal(chain, draft, 'auditEvent.-.-.p', sha256));
+}
+
+const bytesOf = (path: string): Promise<Uint8Array[]> =>
+  readFile(path).then(readNdjson, (error: { code?: string }) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+
+let folder: string;
+let nextFile = 0;
+const newPath = (): string => join(folder, `${(nextFile += 1)}.ndjson`);
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'spanledger-sinks-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+testAuditSink('memory', () => {
+  const sink = memorySink();
+  return { sink, read: async () => sink.records.map((record) => record.bytes) };
+});
+
+testAuditSink('file', () => {
+  const path = newPath();
+  return { sink: fileSink(path), read: () => bytesOf(path) };
+});
+
+testAuditSink('fan-out', () => {
+  const memory = memorySink();
+  const path = newPath();
+  const sink = fanOutSink([memory, fileSink(path)]);
+  return {
+    sink,
+    read: async () => {
+      const stored = await bytesOf(path);
+      expect(stored.map(String)).toEqual(memory.records.map(({ bytes }) => String(Buffer.from(bytes))));
+      return stored;
+    },
+  };
+});
+
+describe('memorySink', () => {
+  it('refuses what comes when it is full, and keeps what it has', async () => {
+    const sink = memorySink({ maxEvents: 2 });
+    const outcomes = await Promise.all(events(3).map((event) => sink.writeEvent(event)));
+    expect(outcomes.map(({ status }) => status)).toEqual(['stored', 'stored', 'refused']);
+    expect(sink.records.map(({ streamSeq }) => streamSeq)).toEqual([1, 2]);
+  });
+});
+
+describe('fileSink', () => {
+  it('creates the file for its owner alone', async () => {
+    const path = newPath();
+    const sink = fileSink(path);
+    await sink.writeEvent(events(1)[0]!);
+    await sink.close();
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
+  it('appends to what is there', async () => {
+    const path = newPath();
+    const all = events(4);
+    for (const half of [all.slice(0, 2), all.slice(2)]) {
+      const sink = fileSink(path);
+      await Promise.all(half.map((event) => sink.writeEvent(event)));
+      await sink.close();
+    }
+    expect((await bytesOf(path)).map(String)).toEqual(all.map(({ bytes }) => String(Buffer.from(bytes))));
+  });
+
+  it('starts on a line of its own after a torn one, and leaves that as it is', async () => {
+    const path = newPath();
+    const [first, second] = events(2);
+    const torn = Buffer.from(second!.bytes).subarray(0, 50);
+    await writeFile(path, Buffer.concat([first!.bytes, Buffer.from('\n'), torn]));
+    const sink = fileSink(path);
+    expect(await sink.writeEvent(second!)).toEqual({ status: 'stored' });
+    await sink.close();
+    const lines = await bytesOf(path);
+    expect(lines.map(String)).toEqual([first!.bytes, torn, second!.bytes].map((bytes) => String(Buffer.from(bytes))));
+  });
+
+  it('answers failed where the file cannot be opened, and stores again when it can', async () => {
+    const path = join(folder, 'missing', 'ledger.ndjson');
+    const sink = fileSink(path);
+    const [first, second] = events(2);
+    expect(await sink.writeEvent(first!)).toMatchObject({ status: 'failed', error: { code: 'ENOENT' } });
+    await (await import('node:fs/promises')).mkdir(join(folder, 'missing'));
+    expect(await sink.writeEvent(second!)).toEqual({ status: 'stored' });
+    await sink.close();
+  });
+});
+
+describe('fanOutSink', () => {
+  it('answers with the worst answer, and the others have the event', async () => {
+    const [kept, full] = [memorySink(), memorySink({ maxEvents: 0 })];
+    const closed = memorySink();
+    await closed.close();
+    const [event] = events(1);
+    expect((await fanOutSink([kept, full]).writeEvent(event!)).status).toBe('refused');
+    expect((await fanOutSink([kept, full, closed]).writeEvent(event!)).status).toBe('failed');
+    expect(kept.records).toHaveLength(2);
+  });
+
+  it('needs at least one sink', () => {
+    expect(() => fanOutSink([])).toThrow(expect.objectContaining({ code: 'SPANLEDGER_OPTION' }));
+  });
+});
