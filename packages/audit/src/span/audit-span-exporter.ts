@@ -65,18 +65,7 @@ export class AuditSpanExporter {
   }
 
   export(spans: readonly SpanView[], resultCallback: (result: ExportResultShape) => void): void {
-    const outcomes: Promise<Error | undefined>[] = [];
-    try {
-      if (this.#closed) throw new SpanledgerError('SPANLEDGER_SINK_CLOSED', 'the exporter is shut down');
-      for (const span of spans) {
-        const scope = workflowOfSpan(span) ?? this.#runs.scopeOf(span.attributes);
-        for (const input of this.#designate(span)) outcomes.push(this.#stored(scope, input));
-      }
-    } catch (error) {
-      this.#faults.report('end_hook', error);
-      outcomes.push(Promise.resolve(error instanceof Error ? error : new Error(String(error))));
-    }
-    void Promise.all(outcomes).then((errors) => {
+    void Promise.all(spans.flatMap((span) => this.#record(span))).then((errors) => {
       const error = errors.find((one) => one !== undefined);
       resultCallback(error === undefined ? { code: SUCCESS } : { code: FAILED, error });
     });
@@ -90,6 +79,21 @@ export class AuditSpanExporter {
   async shutdown(): Promise<void> {
     this.#closed = true;
     await this.forceFlush();
+  }
+
+  /** @returns for each event of the span what `#stored` promises; one span that cannot be read does not harm the others. */
+  #record(span: SpanView): Promise<Error | undefined>[] {
+    if (this.#closed)
+      return [Promise.resolve(new SpanledgerError('SPANLEDGER_SINK_CLOSED', 'the exporter is shut down'))];
+    try {
+      const inputs = this.#designate(span);
+      if (inputs.length === 0) return [];
+      const scope = workflowOfSpan(span) ?? this.#runs.scopeOf(span.attributes);
+      return inputs.map((input) => this.#stored(scope, input));
+    } catch (error) {
+      this.#faults.report('end_hook', error);
+      return [Promise.resolve(error instanceof Error ? error : new Error(String(error)))];
+    }
   }
 
   #designate(span: SpanView): readonly EventInput[] {
