@@ -18,8 +18,8 @@ interface Hop {
 /**
  * `fetch` that carries workflow identity and judges every redirect anew: workflow headers go to allowed hosts and are
  * taken off for all others, while `fetch` forwards custom headers to wherever it is sent. Otherwise redirects follow the
- * rules of `fetch`, at most 20. A body that cannot be sent twice (a stream, a `Request` with a body) fails at a redirect that
- * keeps it. `integrity` is checked on every response, so it does not go with redirects.
+ * rules of `fetch`, at most 20. A body that cannot be sent twice (a stream, a `Request` with a body) fails at any redirect
+ * but a 303. `integrity` is checked on every response, so it does not go with redirects.
  *
  * Headers are written once, with HTTP instrumentation or without; see `injectWorkflowHeaders`.
  *
@@ -77,10 +77,8 @@ function nextHop({ url, init }: Hop, status: number, location: string): Hop {
   if (target.protocol !== 'http:' && target.protocol !== 'https:') throw failure('URL scheme must be a HTTP(S) scheme');
   const headers = new Headers(init.headers);
   if (target.origin !== url.origin) for (const name of SECRET_HEADERS) headers.delete(name);
-  if (!becomesGet(status, init.method.toUpperCase())) {
-    if (!isReplayable(init.body)) throw failure('the body is a stream, which cannot be sent again');
-    return { url: target, init: { ...init, headers } };
-  }
+  if (status !== 303 && !isReplayable(init.body)) throw failure('the body is a stream, which cannot be sent again');
+  if (!becomesGet(status, init.method.toUpperCase())) return { url: target, init: { ...init, headers } };
   for (const name of BODY_HEADERS) headers.delete(name);
   return { url: target, init: { ...init, headers, method: 'GET', body: null } };
 }

@@ -191,10 +191,13 @@ describe('what is ignored', () => {
     expect(scope).toMatchObject({ workflow: {}, run: { callerCorrelationId: undefined } });
 
     await meters.forceFlush();
-    const points = exporter
-      .getMetrics()
-      .flatMap((m) => m.scopeMetrics.flatMap((s) => s.metrics.flatMap((x) => x.dataPoints)));
-    const counts = Object.fromEntries(points.map((point) => [point.attributes['reason'], point.value]));
+    const counts: Record<string, unknown> = {};
+    for (const { scopeMetrics } of exporter.getMetrics())
+      for (const { metrics: collected } of scopeMetrics)
+        for (const { descriptor, dataPoints } of collected) {
+          expect(descriptor.name).toBe('spanledger.headers.ignored');
+          for (const { attributes, value } of dataPoints) counts[String(attributes['reason'])] = value;
+        }
     expect(counts).toStrictEqual({ invalid: 3, repeated: 2, unreadable: 1, untrusted: 7 });
   });
 });

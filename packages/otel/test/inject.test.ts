@@ -1,3 +1,4 @@
+import type Http from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { createRequire } from 'node:module';
 import { ROOT_CONTEXT, SpanKind, context, propagation, trace } from '@opentelemetry/api';
@@ -14,7 +15,7 @@ import type { TestServer } from './support.ts';
 
 // Instrumentation patches what is required after it is made.
 const instrumentations = [new HttpInstrumentation(), new UndiciInstrumentation()];
-const http = createRequire(import.meta.url)('node:http') as typeof import('node:http');
+const http = createRequire(import.meta.url)('node:http') as typeof Http;
 
 const SENT = headersOf({ ...FULL, caller: 'planner' });
 const scope = { run: new Run('workflow', FULL), workflow: FULL };

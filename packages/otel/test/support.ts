@@ -59,7 +59,7 @@ export function registerTracing(options: TracingOptions = {}): Tracing {
   const exporter = new InMemorySpanExporter();
   const provider = new TracerProvider({
     sampler: options.sampler ?? new WorkflowSampler(new AlwaysOnSampler()),
-    spanProcessors: options.processors ?? [new WorkflowSpanProcessor(), new SimpleSpanProcessor(exporter)],
+    spanProcessors: options.processors ?? [new WorkflowSpanProcessor(), new SimpleSpanProcessor({ exporter })],
     ...(options.idGenerator && { idGenerator: options.idGenerator }),
   });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
