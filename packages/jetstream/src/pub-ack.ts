@@ -58,7 +58,7 @@ export class PubAckReader {
       return { status: REFUSALS.has(ack.error.err_code) ? 'refused' : 'retry', reason };
     }
     // A duplicate is stored: under this id, which holds the hash of the content.
-    if (ack.stream === this.#stream && Number.isSafeInteger(ack.seq)) {
+    if (ack.stream === this.#stream && Number.isSafeInteger(ack.seq) && (ack.seq as number) > 0) {
       return { status: 'stored', streamSeq: ack.seq as number };
     }
     return { status: 'retry', reason: `stream ${String(ack.stream)} answered instead of ${this.#stream}` };

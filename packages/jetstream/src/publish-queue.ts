@@ -74,26 +74,21 @@ export class PublishQueue {
     this.#next = this.#base;
   }
 
-  /** Takes everything out, in order. */
-  removeAll(): Entry[] {
+  /** Takes out what matches, in order. */
+  removeWhere(matches: (event: SealedEvent) => boolean): Entry[] {
     const entries: Entry[] = [];
     for (let token = this.#base; token < this.#end; token += 1) {
-      const entry = this.remove(token);
-      if (entry !== undefined) entries.push(entry);
-    }
-    return entries;
-  }
-
-  /** Takes out, in order, what is published, not answered, and matches. */
-  removeInFlight(matches: (event: SealedEvent) => boolean): Entry[] {
-    const entries: Entry[] = [];
-    for (let token = this.#base; token < this.#next; token += 1) {
       const entry = this.get(token);
       if (entry === undefined || !matches(entry.event)) continue;
       this.remove(token);
       entries.push(entry);
     }
     return entries;
+  }
+
+  /** Everything gets a new token, behind these: in order, and nothing of it is published. */
+  requeue(first: readonly Entry[]): void {
+    for (const entry of [...first, ...this.removeWhere(() => true)]) this.push(entry);
   }
 
   #grow(): void {

@@ -10,11 +10,17 @@ import type { Entry } from './publish-queue.ts';
 
 const BACKOFF_MIN_MS = 50;
 const BACKOFF_MAX_MS = 5_000;
-/** I7: how many events on denied subjects wait for the next connection; what comes after them is refused. */
+/** I7: how many events on denied subjects wait for a permission; what comes after them is refused. */
 const PARKED_MAX = 1_024;
+/** A permission that is given by reloading the server's configuration comes without a reconnect. In publish timeouts. */
+const PARKED_RETRY_TIMEOUTS = 12;
 /** How often the watchdog looks within one publish timeout. */
 const TICKS_PER_TIMEOUT = 4;
 const ZERO = 0x30;
+/** Tokens of visible ASCII, no wildcards. Anything else the server drops without an answer, or ends the connection. */
+const SUBJECT = /^(?:[!-)+,\-/-=?-~]+\.)*[!-)+,\-/-=?-~]+$/;
+/** The server's limit for a whole control line is 4,096 bytes; a longer one ends the connection and all that is in flight. */
+const SUBJECT_MAX_BYTES = 2_048;
 
 export interface PublisherOptions {
   readonly stream: string;
@@ -52,8 +58,11 @@ export class Publisher {
   #watchedToken = -1;
   #watchedTicks = 0;
   #parked: Entry[] = [];
+  #parkedTicks = 0;
   #parkedMax = PARKED_MAX;
   #stopped: SpanledgerError | undefined;
+  /** The last subject seen, which is mostly the next one. */
+  #validSubject = '';
   #idleWaiters: (() => void)[] = [];
 
   constructor(options: PublisherOptions) {
@@ -66,6 +75,11 @@ export class Publisher {
 
   write(event: SealedEvent): Promise<WriteOutcome> {
     if (this.#stopped) return Promise.resolve({ status: 'failed', error: this.#stopped });
+    const subject = this.#subjectOf(event);
+    if (subject !== this.#validSubject) {
+      if (!isPublishable(subject)) return Promise.resolve(refused(`${subject.slice(0, 100)} is not a subject`));
+      this.#validSubject = subject;
+    }
     return new Promise((answer) => {
       this.#queue.push({ event, answer });
       this.#pump();
@@ -99,7 +113,7 @@ export class Publisher {
   fail(error: SpanledgerError): void {
     this.#stopped ??= error;
     this.#connected = false;
-    for (const entry of [...this.#parked.splice(0), ...this.#queue.removeAll()]) {
+    for (const entry of [...this.#parked.splice(0), ...this.#queue.removeWhere(() => true)]) {
       entry.answer({ status: 'failed', error });
     }
     this.#checkIdle();
@@ -160,8 +174,7 @@ export class Publisher {
   }
 
   #refuse(token: number, reason: string, cause?: unknown): void {
-    const error = new SpanledgerError('SPANLEDGER_REFUSED', `the event was refused: ${reason}`, { cause });
-    this.#queue.remove(token)?.answer({ status: 'refused', error });
+    this.#queue.remove(token)?.answer(refused(reason, cause));
     this.#checkIdle();
   }
 
@@ -174,7 +187,7 @@ export class Publisher {
     this.#backoffTimer = setTimeout(() => {
       this.#backoffTimer = undefined;
       this.#queue.goBack();
-      this.#pump();
+      this.#restart();
     }, this.#backoffMs).unref();
     this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS);
   }
@@ -186,8 +199,14 @@ export class Publisher {
     this.#options.alarms.reset();
   }
 
-  /** P4: the oldest event in flight has been the oldest for a whole timeout. */
   #tick(): void {
+    this.#tickWindow();
+    this.#parkedTicks = this.#parked.length > 0 ? this.#parkedTicks + 1 : 0;
+    if (this.#connected && this.#parkedTicks >= PARKED_RETRY_TIMEOUTS * TICKS_PER_TIMEOUT) this.#retryParked();
+  }
+
+  /** P4: has the oldest event in flight been the oldest for a whole timeout? */
+  #tickWindow(): void {
     const token = this.#connected && this.#queue.inFlight ? this.#queue.base : -1;
     this.#watchedTicks = token === this.#watchedToken ? this.#watchedTicks + 1 : 0;
     this.#watchedToken = token;
@@ -205,23 +224,27 @@ export class Publisher {
     }
   }
 
-  /** Everything without an answer gets a new token, so that nothing said on the old connection counts on this one. */
   #onReconnect(): void {
     clearTimeout(this.#backoffTimer);
     this.#backoffTimer = undefined;
     this.#backoffMs = BACKOFF_MIN_MS;
-    this.#window = 1;
     this.#connected = true;
     this.#options.alarms.reset();
-    for (const entry of [...this.#parked.splice(0), ...this.#queue.removeAll()]) this.#queue.push(entry);
-    if (this.#subscription?.isClosed()) this.#subscribe();
-    this.#pump();
+    this.#retryParked();
   }
 
-  /** A denied publish is never acknowledged. Its subject's events wait for the next connection; the others go on. */
+  /** P2: the parked ones are the oldest of their runs. New tokens, so that no earlier answer counts for another event. */
+  #retryParked(): void {
+    this.#parkedTicks = 0;
+    this.#window = 1;
+    this.#queue.requeue(this.#parked.splice(0));
+    this.#restart();
+  }
+
+  /** A denied publish is never acknowledged. The events of its subject are parked; the others go on. */
   #onDenied(denied: { operation: string; subject: string } | undefined): void {
     if (denied?.operation !== 'publish') return;
-    const entries = this.#queue.removeInFlight((event) => this.#subjectOf(event) === denied.subject);
+    const entries = this.#queue.removeWhere((event) => this.#subjectOf(event) === denied.subject);
     if (entries.length === 0) return;
     this.#options.alarms.raise('SPANLEDGER_REFUSED', `publishing on ${denied.subject} is not permitted`);
     for (const entry of entries) {
@@ -233,8 +256,13 @@ export class Publisher {
   }
 
   #answerDenied(entry: Entry): void {
-    const message = `publishing on ${this.#subjectOf(entry.event)} is not permitted`;
-    entry.answer({ status: 'refused', error: new SpanledgerError('SPANLEDGER_REFUSED', message) });
+    entry.answer(refused(`publishing on ${this.#subjectOf(entry.event)} is not permitted`));
+  }
+
+  /** A subscription that was denied is closed. */
+  #restart(): void {
+    if (this.#subscription?.isClosed()) this.#subscribe();
+    this.#pump();
   }
 
   #subscribe(): void {
@@ -258,4 +286,13 @@ function tokenOf(subject: string, start: number): number {
   let token = 0;
   for (let i = start; i < subject.length; i += 1) token = token * 10 + subject.charCodeAt(i) - ZERO;
   return token;
+}
+
+function isPublishable(subject: string): boolean {
+  return subject.length <= SUBJECT_MAX_BYTES && SUBJECT.test(subject);
+}
+
+function refused(reason: string, cause?: unknown): WriteOutcome {
+  const error = new SpanledgerError('SPANLEDGER_REFUSED', `the event was refused: ${reason}`, { cause });
+  return { status: 'refused', error };
 }
