@@ -44,7 +44,7 @@ describe('audit.emit', () => {
       fields: { amount: 3 },
     });
     expect(event).not.toHaveProperty('trace_sampled');
-    expect(id).toBe(`${event?.['run_id']}:${event?.['seq']}`);
+    expect(id).toBe([event?.['run_id'], event?.['seq']].join(':'));
   });
 
   it('belongs to the process outside of everything', async () => {

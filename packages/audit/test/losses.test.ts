@@ -238,7 +238,7 @@ describe('helpers', () => {
     pipeline.emit(scope, { event: 'tool_exec' });
     await pipeline.flush();
     expect(() => walkRun(sink, scope.run.id)).toThrow('neither');
-    expect(() => assertLedger(sink.records)).toThrow();
+    expect(() => assertLedger(sink.records)).toThrow('does not verify');
     expect(sha256(new Uint8Array())).toMatch(/^e3b0c442/);
   });
 });

@@ -1,4 +1,9 @@
-import { checkChain } from '@spanledger/protocol';
+import { context } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { isTracingSuppressed } from '@opentelemetry/core';
+import { getWorkflowContext, setWorkflowContext } from '@spanledger/otel';
+import { checkChain, eventId } from '@spanledger/protocol';
+import type { AuditSink } from '@spanledger/protocol';
 import { assertLedger, assertValidEvents } from '@spanledger/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -221,7 +226,54 @@ describe('flush and shutdown', () => {
     const sink = { ...gateSink(), close: async () => {} };
     const pipeline = createAuditPipeline({ producer: 'svc', sink });
     pipeline.emit(newScope(), { event: 'tool_exec' });
+    const startMs = performance.now();
     await pipeline.shutdown(100);
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+  });
+});
+
+describe('delivery', () => {
+  it('keeps at most 4,096 writes in flight, and starts them in ledger order', async () => {
+    const stored = memorySink();
+    const order: string[] = [];
+    let inFlight = 0;
+    let most = 0;
+    const sink: AuditSink = {
+      ...stored,
+      async writeEvent(event) {
+        order.push(eventId(event));
+        most = Math.max(most, (inFlight += 1));
+        // Long enough for the pipeline to fill its window.
+        while (most < 4_096) await new Promise((resolve) => setImmediate(resolve));
+        inFlight -= 1;
+        return stored.writeEvent(event);
+      },
+    };
+    const pipeline = createAuditPipeline({ producer: 'svc', sink });
+    const scopes = [newScope(), newScope()];
+    const ids = Array.from({ length: 10_000 }, (_, n) => pipeline.emit(scopes[n % 2]!, { event: 'tool_exec' }));
+    await pipeline.flush();
+    expect(most).toBe(4_096);
+    expect(order).toEqual(ids);
+  });
+
+  it('is not traced (I8), and leaves the context of whoever emitted alone', async () => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    const stored = memorySink();
+    const seen: [suppressed: boolean, run: unknown][] = [];
+    const sink: AuditSink = {
+      ...stored,
+      writeEvent(event) {
+        seen.push([isTracingSuppressed(context.active()), getWorkflowContext()]);
+        return stored.writeEvent(event);
+      },
+    };
+    const pipeline = createAuditPipeline({ producer: 'svc', sink });
+    const scope = newScope();
+    context.with(setWorkflowContext(context.active(), scope), () => pipeline.emit(scope, { event: 'tool_exec' }));
+    await pipeline.flush();
+    expect(seen).toEqual([[true, undefined]]);
+    context.disable();
   });
 });
 

@@ -1,4 +1,7 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
@@ -21,6 +24,21 @@ const bytesOf = (path: string): Promise<Uint8Array[]> =>
     if (error.code === 'ENOENT') return [];
     throw error;
   });
+
+/** Limits the size of files that this process writes while `fn` runs. */
+async function withFileSizeLimit<T>(bytes: number, fn: () => Promise<T>): Promise<T> {
+  const limit = (soft: string): void =>
+    void execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${soft}:unlimited`]);
+  const ignore = (): void => {};
+  process.on('SIGXFSZ', ignore);
+  limit(String(bytes));
+  try {
+    return await fn();
+  } finally {
+    limit('unlimited');
+    process.off('SIGXFSZ', ignore);
+  }
+}
 
 let folder: string;
 let nextFile = 0;
@@ -100,9 +118,42 @@ describe('fileSink', () => {
     const sink = fileSink(path);
     const [first, second] = events(2);
     expect(await sink.writeEvent(first!)).toMatchObject({ status: 'failed', error: { code: 'ENOENT' } });
-    await (await import('node:fs/promises')).mkdir(join(folder, 'missing'));
+    await mkdir(join(folder, 'missing'));
     expect(await sink.writeEvent(second!)).toEqual({ status: 'stored' });
     await sink.close();
+  });
+});
+
+describe.runIf(process.platform === 'linux')('fileSink on a medium that fails', () => {
+  it('answers for each event by itself when a write gets only half way', async () => {
+    const path = newPath();
+    const all = events(30);
+    const tenLines = all.slice(0, 10).reduce((sum, { bytes }) => sum + bytes.length + 1, 0);
+    const sink = fileSink(path);
+    // A real half write: the kernel takes as much as fits under the limit, and refuses the rest.
+    const statuses = await withFileSizeLimit(tenLines + 50, async () => {
+      const outcomes = await Promise.all(all.slice(0, 20).map((event) => sink.writeEvent(event)));
+      return outcomes.map(({ status }) => status);
+    });
+    expect(statuses).toEqual([...Array<string>(10).fill('stored'), ...Array<string>(10).fill('failed')]);
+    expect((await sink.writeEvent(all[20]!)).status).toBe('stored');
+    await sink.close();
+    const lines = await bytesOf(path);
+    const expected = [...all.slice(0, 10).map(({ bytes }) => bytes), all[10]!.bytes.subarray(0, 50), all[20]!.bytes];
+    expect(lines.map(String)).toEqual(expected.map((bytes) => String(Buffer.from(bytes))));
+  });
+
+  it('answers failed at the deadline of close, while a write hangs', async () => {
+    const path = join(folder, 'pipe');
+    execFileSync('mkfifo', [path]);
+    const sink = fileSink(path);
+    const outcomes = Promise.all(events(40, 'x'.repeat(60_000)).map((event) => sink.writeEvent(event)));
+    await sink.close(100);
+    expect((await outcomes).every(({ status }) => status === 'failed')).toBe(true);
+    // Lets the hanging write finish, so that nothing is left behind.
+    const reader = createReadStream(path);
+    reader.resume();
+    await once(reader, 'end');
   });
 });
 

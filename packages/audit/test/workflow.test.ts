@@ -319,7 +319,7 @@ describe('cancellation', () => {
   });
 
   it('lets nothing begin after the end', async () => {
-    const run = await workflow.run({}, async (it) => it);
+    const run = await workflow.run({}, async (one) => one);
     await expect(run.step('late', () => 1)).rejects.toMatchObject({ name: 'AbortError' });
     expect(await events()).toHaveLength(2);
   });

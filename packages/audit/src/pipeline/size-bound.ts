@@ -32,7 +32,7 @@ function atMost(value: JsonValue, budget: number): number {
   if (typeof value === 'string') return budget - value.length * UNIT_MAX_BYTES - 3;
   if (typeof value !== 'object' || value === null) return budget - 25;
   let left = budget - 2;
-  for (const key in value) {
+  for (const key of Object.keys(value)) {
     left -= key.length * UNIT_MAX_BYTES + 4;
     left = atMost((value as Record<string, JsonValue>)[key] as JsonValue, left);
     if (left < 0) break;

@@ -120,12 +120,8 @@ class FileSink implements AuditSink {
 
   async #finish(): Promise<void> {
     await this.#writing;
-    try {
-      await this.#file?.sync();
-      await this.#file?.close();
-    } catch (error) {
-      log.error(`${this.#path} could not be synced and closed`, error);
-    }
+    await this.#file?.sync().catch((error: unknown) => log.error(`${this.#path} could not be synced`, error));
+    await this.#file?.close().catch((error: unknown) => log.error(`${this.#path} could not be closed`, error));
   }
 }
 

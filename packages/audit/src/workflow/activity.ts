@@ -74,7 +74,7 @@ export class Activity {
 
   abort(reason: unknown): void {
     this.#controller.abort(reason);
-    for (const part of [...this.#parts]) part.abort(reason);
+    for (const part of this.#parts) part.abort(reason);
   }
 
   /** How it ended, if this is what was thrown in it. */
