@@ -12,7 +12,7 @@ export interface Assembly {
   readonly sink: string;
   readonly sdkConfig: Partial<NodeSDKConfiguration>;
   /** Takes it all back, for a start that fails later. */
-  undo(): void;
+  readonly undo: () => void;
 }
 
 /**

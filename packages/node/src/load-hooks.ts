@@ -10,8 +10,8 @@ export function hookImports(): void {
  * those who import them by name.
  */
 export function patchLoadedHttp(): void {
-  const require = createRequire(import.meta.url);
-  require('node:http');
-  require('node:https');
+  const load = createRequire(import.meta.url);
+  load('node:http');
+  load('node:https');
   syncBuiltinESMExports();
 }

@@ -1,6 +1,6 @@
 /**
- * Whether `http` was in use before this package was, and so perhaps libraries that instrumentation then misses. The index
- * imports this module before anything else, because the SDK loads `http` as well.
+ * Whether `http` was in use before this package was, and so perhaps libraries that instrumentation then misses. This module
+ * is loaded before anything else of the package, because the SDK loads `http` as well.
  */
 export const HTTP_CAME_FIRST = loadedModules().includes('NativeModule http');
 

@@ -10,15 +10,11 @@ type EndSignal = 'SIGTERM' | 'SIGINT';
  * @returns the function that stops watching; `handle.shutdown()` calls it, so that a second signal ends the process at once.
  */
 export function watchProcessEnd(handle: SpanledgerHandle): () => void {
-  const onSignal = async (signal: EndSignal): Promise<void> => {
-    if (process.listenerCount(signal) > 1) {
-      // The application ends the process when it is ready, and may emit until then: what there is so far is flushed.
-      await handle.flush();
-      return;
-    }
-    await handle.shutdown();
+  const onSignal = (signal: EndSignal): void => {
+    // A handler of the application ends the process when it is ready, and may emit until then: what there is, is flushed.
+    if (process.listenerCount(signal) > 1) void handle.flush();
     // Not by sending the signal again: the kernel does not deliver that to process 1 of a container.
-    process.exit(128 + constants.signals[signal]);
+    else void handle.shutdown().then(() => process.exit(128 + constants.signals[signal]));
   };
   const onEmptyLoop = (): void => void handle.shutdown();
 

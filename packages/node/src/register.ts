@@ -1,7 +1,5 @@
-// First, because it looks at what was loaded before this package.
-import './loaded-before.ts';
-import { SpanledgerError } from '@spanledger/protocol';
 import { startNow } from './start.ts';
+import { SpanledgerError } from '@spanledger/protocol';
 
 // `node --import @spanledger/node/register server.js`: all configuration comes from the environment.
 try {

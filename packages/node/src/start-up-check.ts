@@ -12,17 +12,12 @@ const MISSING = {
   propagator: 'WorkflowPropagator is not registered, so workflow headers are neither read nor written',
 } as const;
 
-/** Whether OTEL_SDK_DISABLED=true. */
-export function isSdkDisabled(): boolean {
-  return core.getBooleanFromEnv('OTEL_SDK_DISABLED') === true;
-}
-
 /**
  * @returns whether to go on without a ledger, said aloud.
  * @throws SpanledgerError `SPANLEDGER_DISABLED` unless `allowDisabled`
  */
 export function goOnDisabled(allowDisabled: boolean): boolean {
-  if (!isSdkDisabled()) return false;
+  if (!core.getBooleanFromEnv('OTEL_SDK_DISABLED')) return false;
   report('OTEL_SDK_DISABLED is true, so nothing is traced or audited', allowDisabled);
   return true;
 }

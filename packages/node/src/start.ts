@@ -1,3 +1,4 @@
+import { HTTP_CAME_FIRST } from './loaded-before.ts'; // First: everything below loads http.
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
 import { NodeSDK } from '@opentelemetry/sdk-node';
@@ -9,7 +10,6 @@ import { logger, showOwnWarnings } from './diagnostics.ts';
 import { publishHandle, publishInertHandle, refuseSecondStart } from './handle.ts';
 import type { SpanledgerHandle } from './handle.ts';
 import { hookImports, patchLoadedHttp } from './load-hooks.ts';
-import { HTTP_CAME_FIRST } from './loaded-before.ts';
 import { exportersNotAskedFor, serviceFromEnv } from './otel-environment.ts';
 import { resolveConfig } from './resolve-config.ts';
 import { checkParts, goOnDisabled } from './start-up-check.ts';

@@ -1,0 +1,111 @@
+import { memorySink } from '@spanledger/audit';
+import { SpanledgerError } from '@spanledger/protocol';
+import { describe, expect, it } from 'vitest';
+import { CONFIG_KEYS } from '../src/config.ts';
+import { resolveConfig } from '../src/resolve-config.ts';
+import type { ResolvedConfig } from '../src/resolve-config.ts';
+
+const SERVICE = { name: 'from-otel', version: '1.2.3' };
+
+function resolve(config: object = {}, env: Record<string, string> = {}, service: object = SERVICE): ResolvedConfig {
+  return resolveConfig(config, CONFIG_KEYS, service as typeof SERVICE, env);
+}
+
+function problem(
+  config: object,
+  env: Record<string, string> = {},
+  service: object = SERVICE,
+): { code: string; message: string } {
+  try {
+    resolve(config, env, service);
+  } catch (error) {
+    if (error instanceof SpanledgerError) return error;
+  }
+  throw new Error('no error');
+}
+
+describe('resolveConfig', () => {
+  it('has a default for everything but the producer', () => {
+    const resolved = resolve();
+    expect(resolved).toMatchObject({
+      producer: 'from-otel',
+      agentVersion: '1.2.3',
+      nats: undefined,
+      outbound: undefined,
+      trustInbound: true,
+      record: 'all',
+      shutdownTimeoutMs: 5_000,
+      allowDisabled: false,
+    });
+    expect(Object.isFrozen(resolved)).toBe(true);
+  });
+
+  it('prefers options to the environment', () => {
+    const env = { SPANLEDGER_NATS_URL: 'nats://env:4222', SPANLEDGER_ALLOWED_HOSTS: 'env.internal' };
+    const options = {
+      producer: 'mine',
+      nats: { servers: 'nats://option:4222' },
+      outbound: { allowedHosts: ['option.internal'] },
+    };
+    const resolved = resolve(options, env);
+    expect(resolved).toMatchObject({
+      producer: 'mine',
+      nats: { servers: ['option:4222'] },
+      outbound: { allowedHosts: ['option.internal'] },
+    });
+  });
+
+  it('reads comma lists from the environment, and takes empty for not set', () => {
+    const env = { SPANLEDGER_NATS_URL: 'nats://a:4222, b', SPANLEDGER_ALLOWED_HOSTS: ' a.svc ,*.b.svc,' };
+    expect(resolve({}, env)).toMatchObject({
+      nats: { servers: ['a:4222', 'b'] },
+      outbound: { allowedHosts: ['a.svc', '*.b.svc'] },
+    });
+    expect(resolve({}, { SPANLEDGER_NATS_URL: '', SPANLEDGER_ALLOWED_HOSTS: ' ' })).toMatchObject({
+      nats: undefined,
+      outbound: undefined,
+    });
+  });
+
+  it('takes the other settings of nats together with servers from the environment', () => {
+    const nats = { user: 'u', pass: 'p', stream: { replicas: 3 } };
+    const resolved = resolve({ nats }, { SPANLEDGER_NATS_URL: 'a:1' });
+    expect(resolved.nats).toEqual({ servers: ['a:1'], ...nats });
+  });
+
+  it('does not change its input', () => {
+    const config = { producer: 'p', nats: { servers: ['nats://u:p@a:1'] }, outbound: { allowedHosts: ['a'] } };
+    const before = structuredClone(config);
+    resolve(config);
+    expect(config).toEqual(before);
+  });
+
+  it.each([
+    [{ producr: 'x' }, '`producr`', '`producer`'],
+    [{ outbound: { allowedHost: [] } }, '`outbound.allowedHost`', '`outbound.allowedHosts`'],
+    [{ nats: { server: 'x' } }, '`nats.server`', '`nats.servers`'],
+    [{ journal: '.spanledger' }, '`journal`', 'known are producer,'],
+  ])('names the unknown option of %j and what may be meant', (config, unknown, meant) => {
+    const { code, message } = problem(config);
+    expect(code).toBe('SPANLEDGER_OPTION');
+    expect(message).toContain(unknown);
+    expect(message).toContain(meant);
+  });
+
+  it.each([
+    ['no producer', {}, {}, { name: undefined }, 'SPANLEDGER_PRODUCER'],
+    ['a fallback for one', {}, {}, { name: 'unknown_service:node' }, 'SPANLEDGER_PRODUCER'],
+    ['two ledgers', { sink: memorySink(), nats: { servers: 'a' } }, {}, SERVICE, 'SPANLEDGER_OPTION'],
+    ['nats without servers', { nats: {} }, {}, SERVICE, 'SPANLEDGER_OPTION'],
+    ['no server in a list', { nats: { servers: [] } }, {}, SERVICE, 'SPANLEDGER_OPTION'],
+    ['record', { record: 'some' }, {}, SERVICE, 'SPANLEDGER_OPTION'],
+    ['shutdownTimeoutMs', { shutdownTimeoutMs: -1 }, {}, SERVICE, 'SPANLEDGER_OPTION'],
+    ['a URL that is not for NATS', {}, { SPANLEDGER_NATS_URL: 'http://a' }, SERVICE, 'SPANLEDGER_OPTION'],
+  ])('refuses %s', (_what, config, env, service, code) => {
+    expect(problem(config, env as Record<string, string>, service).code).toBe(code);
+  });
+
+  it('does not open NATS beside a sink of the application', () => {
+    expect(resolve({ sink: memorySink() }, { SPANLEDGER_NATS_URL: 'a:1' }).nats).toBeUndefined();
+  });
+});
