@@ -1,6 +1,7 @@
 import { context, propagation, trace } from '@opentelemetry/api';
 import type { Context, TextMapGetter } from '@opentelemetry/api';
 import { carrierGetter } from './carriers.ts';
+import { logger } from './diagnostics.ts';
 import { extractWorkflow } from './extract-workflow.ts';
 import { beginRun } from './run-lifecycle.ts';
 import type { RunOutcome } from './run-lifecycle.ts';
@@ -34,9 +35,14 @@ export async function receive<T, C>(
 /** The trace that the carrier names, unless a consumer span of that trace is active already. */
 function traceOf<C>(carrier: C, getter: TextMapGetter<C>): Context {
   const active = context.active();
-  const extracted = propagation.extract(active, carrier, getter);
-  const remoteTrace = trace.getSpanContext(extracted)?.traceId;
-  return remoteTrace === trace.getSpanContext(active)?.traceId ? active : extracted;
+  try {
+    const extracted = propagation.extract(active, carrier, getter);
+    const remoteTrace = trace.getSpanContext(extracted)?.traceId;
+    return remoteTrace === trace.getSpanContext(active)?.traceId ? active : extracted;
+  } catch (error) {
+    logger.warn('the trace context of a message could not be read', error); // I5: the message is handled all the same
+    return active;
+  }
 }
 
 function isAbort(error: unknown): error is Error {

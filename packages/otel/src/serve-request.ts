@@ -8,7 +8,7 @@ import { workflowOfCarrier } from './inbound.ts';
 import { processState } from './process-state.ts';
 import { outcomeOfStatus, whenServed } from './request-outcome.ts';
 import { beginRun } from './run-lifecycle.ts';
-import { getWorkflowContext, setWorkflowContext } from './workflow-context.ts';
+import { getWorkflowContext, isInWorkflow, setWorkflowContext } from './workflow-context.ts';
 import type { WorkflowContext } from './workflow-context.ts';
 
 /**
@@ -23,7 +23,7 @@ import type { WorkflowContext } from './workflow-context.ts';
 export function serveRequest<T>(request: IncomingMessage, response: ServerResponse, next: () => T): T {
   if (isTracingSuppressed(context.active())) return next();
   const { scope, ctx } = enterRequest(request.headers);
-  if (Object.keys(scope.workflow).length > 0 && !response.headersSent) response.setHeader(RUN_ID_HEADER, scope.run.id);
+  if (isInWorkflow(scope.workflow) && !response.headersSent) response.setHeader(RUN_ID_HEADER, scope.run.id);
 
   const end = beginRun(scope);
   whenServed(request, response, (interruption) => {

@@ -72,7 +72,8 @@ function send(
 
 /** @throws TypeError for a redirect that `fetch` does not follow either. */
 function nextHop({ url, init }: Hop, status: number, location: string): Hop {
-  const target = parseUrl(location, url);
+  // Header bytes come as Latin-1; a location that is not ASCII is UTF-8.
+  const target = parseUrl(Buffer.from(location, 'latin1').toString(), url);
   if (target === undefined) throw failure('invalid redirect URL');
   if (target.protocol !== 'http:' && target.protocol !== 'https:') throw failure('URL scheme must be a HTTP(S) scheme');
   const headers = new Headers(init.headers);

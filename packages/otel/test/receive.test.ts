@@ -1,4 +1,5 @@
-import { ROOT_CONTEXT, SpanKind, context, trace } from '@opentelemetry/api';
+import { ROOT_CONTEXT, SpanKind, context, propagation, trace } from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { headers as natsHeaders } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -68,6 +69,16 @@ describe('receive', () => {
         expect(here?.runId).not.toBe(outer.run.id);
       }
     });
+  });
+
+  it('handles a message whose headers cannot be read', async () => {
+    propagation.disable();
+    propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+    const throwing = () => {
+      throw new Error('no');
+    };
+    const carrier = new Proxy({}, { get: throwing, ownKeys: throwing });
+    expect(await receive(carrier, () => 'handled')).toBe('handled');
   });
 
   it('announces nothing where the entry span does, but leaves it the outcome', async () => {

@@ -56,6 +56,15 @@ describe('workflowFetch', () => {
     expect(arrived()).toStrictEqual([{}]);
   });
 
+  it('reads a location that is not ASCII as fetch does', async () => {
+    const url = redirect(listed, 302, Buffer.from('/späť?ö').toString('latin1'));
+    await fetch(url);
+    await workflowFetch(url);
+    const [, theirs, , ours] = server.seen.map((request) => request.url);
+    expect(ours).toBe(theirs);
+    expect(ours).toBe('/sp%C3%A4%C5%A5?%C3%B6');
+  });
+
   it('is not fooled by a path that looks like a host', async () => {
     await inWorkflow(() => workflowFetch(redirect(listed, 302, `${unlisted}//127.0.0.1/`)));
     expect(arrived()).toStrictEqual([SENT, {}]);
