@@ -7,3 +7,7 @@ export { assertLedger, checkLedger, readNdjson } from './independent-reader.ts';
 export type { RunCheck } from './independent-reader.ts';
 export { assertValidEvents } from './valid-events.ts';
 export type { EventLike } from './valid-events.ts';
+export { testHttpService } from './http-service-suite.ts';
+export type { HttpServiceCase } from './http-service-suite.ts';
+export { HttpService } from './http-service.ts';
+export type { HttpServiceOptions } from './http-service.ts';

@@ -1,0 +1,2 @@
+export { spanledger } from './spanledger.ts';
+export type { Middleware } from './spanledger.ts';

@@ -1,0 +1,1 @@
+export { spanledger } from './spanledger.ts';
