@@ -56,7 +56,7 @@ describe('I9: a sound history has no findings', () => {
     });
     await fc.assert(
       fc.asyncProperty(shuffled, async ([inOrder, outOfOrder]) => {
-        expect(await report(outOfOrder)).toEqual(await report(inOrder));
+        expect(await verdict(outOfOrder)).toEqual(await verdict(inOrder));
       }),
     );
   });
@@ -149,14 +149,14 @@ describe('every tampering is found at its place', () => {
     });
     await fc.assert(
       fc.asyncProperty(tampered, async ([inOrder, outOfOrder]) => {
-        expect(await report(outOfOrder)).toEqual(await report(inOrder));
+        expect(await verdict(outOfOrder)).toEqual(await verdict(inOrder));
       }),
     );
   });
 });
 
-/** A report without the count that is about the order. */
-async function report(records: ReturnType<typeof stored>) {
+/** The report, without the count that is about the order. */
+async function verdict(records: ReturnType<typeof stored>) {
   const result = await verify(records, { sha256 });
   return { ...result, reordered: 0, runs: result.runs.map((run) => ({ ...run, reordered: 0 })) };
 }
