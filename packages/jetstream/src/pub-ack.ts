@@ -44,7 +44,7 @@ export class PubAckReader {
     for (let i = prefix.length; i < last; i += 1) {
       const digit = data[i]!;
       if (digit < ZERO || digit > NINE) return 0;
-      value = value * 10 + digit - ZERO;
+      value = value * 10 + (digit - ZERO);
     }
     return value;
   }

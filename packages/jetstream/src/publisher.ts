@@ -284,7 +284,7 @@ export class Publisher {
 /** The decimal number at the end of a reply subject; NaN if it is none. */
 function tokenOf(subject: string, start: number): number {
   let token = 0;
-  for (let i = start; i < subject.length; i += 1) token = token * 10 + subject.charCodeAt(i) - ZERO;
+  for (let i = start; i < subject.length; i += 1) token = token * 10 + (subject.charCodeAt(i) - ZERO);
   return token;
 }
 
