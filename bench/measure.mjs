@@ -1,0 +1,38 @@
+// What every measure is made of: it runs in a process of its own, takes its input as JSON in argv and prints one
+// JSON object.
+
+export const input = JSON.parse(process.argv[2] ?? '{}');
+
+export function report(result) {
+  process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
+}
+
+/** Runs `task` and tells its wall time in seconds and its process CPU (user and system) in seconds. */
+export async function timed(task) {
+  const cpu = process.cpuUsage();
+  const started = process.hrtime.bigint();
+  await task();
+  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+  const { user, system } = process.cpuUsage(cpu);
+  return { seconds, cpuSeconds: (user + system) / 1e6 };
+}
+
+/** Keeps `windowMax` promises of `start(i)` in flight until `count` have settled. */
+export async function pipelined(count, windowMax, start) {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await start(next++);
+  };
+  await Promise.all(Array.from({ length: windowMax }, worker));
+}
+
+export function percentile(sorted, p) {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))];
+}
+
+export function median(values) {
+  return percentile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );
+}

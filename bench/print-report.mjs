@@ -1,0 +1,21 @@
+const SHARE = 100;
+
+/** The result for a person: what was measured, against what, and the target it is held to. */
+export function printReport(result) {
+  const { publish, span_cpu: span, undesignated, hook, machine, versions } = result;
+  const rows = [
+    ['publish', `${publish.ratio}× nats.js js.publish (window ${publish.peer_window})`, '≥ 2.5'],
+    ['', `${Math.round(publish.per_second)} against ${Math.round(publish.peer_per_second)} acknowledged events/s`, ''],
+    ['', `${publish.cpu_us} against ${publish.peer_cpu_us} µs CPU per event`, ''],
+    ['', `${Math.round(publish.of_ceiling * SHARE)} % of core NATS publish`, ''],
+    ['audited span', `${span.ratio}× BatchSpanProcessor and OTLP/HTTP in CPU`, '≤ 2'],
+    ['', `${span.us} against ${span.peer_us} µs CPU, start to acknowledged`, ''],
+    ['undesignated span', `+${undesignated.added_us} µs sampled`, '≤ 1'],
+    ['', `+${undesignated.unsampled_added_us} µs not sampled (recorded now)`, '≤ 2'],
+    ['span hooks', `p50 ${hook.p50_us} µs, p99 ${hook.p99_us} µs for a designated span`, ''],
+  ];
+  for (const [what, figure, target] of rows) console.log(`${what.padEnd(18)} ${figure.padEnd(58)} ${target}`);
+  console.log(`\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${JSON.stringify(versions)}`);
+  console.log(`median of ${result.rounds} rounds in ${Math.round(result.elapsed_ms / 1000)} s\nnot measured:`);
+  for (const gap of result.not_measured) console.log(`- ${gap}`);
+}

@@ -1,0 +1,99 @@
+// `npm run bench [-- --json]`: ratios against peers, measured in turn in one run on one machine. Never a timed test.
+import { execFile, fork } from 'node:child_process';
+import { once } from 'node:events';
+import os from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { ensureStream, connectNats } from '@spanledger/jetstream';
+import { startNats } from '@spanledger/testkit';
+import { median } from './measure.mjs';
+import { printReport } from './print-report.mjs';
+
+const execute = promisify(execFile);
+const STREAM = 'AUDIT_EVENTS';
+const ROUNDS = 3;
+const PUBLISH = { count: 100_000, warmup: 10_000, windows: [256, 1024, 4096] };
+const SPAN = { count: 50_000, warmup: 10_000, batch: 500 };
+const UNDESIGNATED = { count: 20_000, rounds: 40 };
+
+const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
+const startedMs = Date.now();
+const progress = (text) => process.stderr.write(`${text}\n`);
+
+const server = await startNats();
+const receiver = fork(fileURLToPath(new URL('otlp-receiver.mjs', import.meta.url)));
+try {
+  const [{ url: receiverUrl }] = await once(receiver, 'message');
+  await createStream();
+  const result = summarise(await measureAll({ url: server.url, stream: STREAM, receiverUrl }));
+  if (values.json) console.log(JSON.stringify(result));
+  else printReport(result);
+} finally {
+  receiver.disconnect();
+  await server[Symbol.asyncDispose]();
+}
+
+async function createStream() {
+  const connection = await connectNats({ servers: server.url });
+  await ensureStream(connection, { stream: STREAM });
+  await connection.close();
+}
+
+/** Every measure once per round: whatever slows the machine down meets ours and the peer's alike. */
+async function measureAll(target) {
+  const rounds = [];
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    progress(`round ${round} of ${ROUNDS}: publish`);
+    const ours = await measure('publish-spanledger', { ...target, ...PUBLISH });
+    const natsJs = await measure('publish-nats-js', { ...target, ...PUBLISH });
+    const core = await measure('publish-core', { ...target, ...PUBLISH });
+    progress(`round ${round} of ${ROUNDS}: spans`);
+    const audited = await measure('span-spanledger', { ...target, ...SPAN });
+    const exported = await measure('span-otlp', { ...target, ...SPAN });
+    const undesignated = await measure('span-undesignated', UNDESIGNATED);
+    rounds.push({ ours, natsJs, core, audited, exported, undesignated });
+  }
+  return rounds;
+}
+
+async function measure(name, input) {
+  const file = fileURLToPath(new URL(`measures/${name}.mjs`, import.meta.url));
+  const { stdout } = await execute(process.execPath, [file, JSON.stringify(input)]);
+  return JSON.parse(stdout);
+}
+
+/** Medians over the rounds; a ratio is taken within each round, before the median. */
+function summarise(rounds) {
+  const of = (pick) => Number(median(rounds.map(pick)).toPrecision(4));
+  return {
+    publish: {
+      ratio: of(({ ours, natsJs }) => ours.perSecond / natsJs.perSecond),
+      of_ceiling: of(({ ours, core }) => ours.perSecond / core.perSecond),
+      per_second: of(({ ours }) => ours.perSecond),
+      cpu_us: of(({ ours }) => ours.cpuUs),
+      peer_per_second: of(({ natsJs }) => natsJs.perSecond),
+      peer_cpu_us: of(({ natsJs }) => natsJs.cpuUs),
+      peer_window: of(({ natsJs }) => natsJs.windowMax),
+    },
+    span_cpu: {
+      ratio: of(({ audited, exported }) => audited.cpuUs / exported.cpuUs),
+      us: of(({ audited }) => audited.cpuUs),
+      peer_us: of(({ exported }) => exported.cpuUs),
+    },
+    undesignated: {
+      added_us: of(({ undesignated }) => undesignated.sampledAddedUs),
+      unsampled_added_us: of(({ undesignated }) => undesignated.unsampledAddedUs),
+    },
+    hook: { p50_us: of(({ audited }) => audited.hookP50Us), p99_us: of(({ audited }) => audited.hookP99Us) },
+    rounds: rounds.length,
+    elapsed_ms: Date.now() - startedMs,
+    machine: { cpu: os.cpus()[0]?.model ?? 'unknown', cores: os.cpus().length, node: process.version },
+    versions: { nats_server: server.version, nats_js: '3.3.1', otel_sdk: '2.12.0', otlp_exporter: '0.223.0' },
+    not_measured: [
+      'a network between service and server: all is on one machine, and the server shares its cores',
+      'a replicated stream, and `sync_interval: always`',
+      'TLS',
+      'an application around the spans',
+    ],
+  };
+}
