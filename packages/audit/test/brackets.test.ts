@@ -41,6 +41,16 @@ describe('the lifecycle of a run', () => {
     expect(events[2]!.fields).toEqual({ caller_correlation_id: 'corr-1' });
   });
 
+  it('is not changed by what happens to the span while it is held back (I1)', async () => {
+    const { pipeline, read } = setUp();
+    const scope = newScope();
+    const time: [number, number] = [100, 0];
+    pipeline.brackets.begin(scope, { time });
+    time[0] = 999;
+    pipeline.emit(scope, { event: 'tool_exec' });
+    expect((await read())[0]?.ts).toBe('1970-01-01T00:01:40.000000Z');
+  });
+
   it('leaves a run in which nothing is recorded without number and event', async () => {
     const { read } = setUp();
     const scope = newScope();
