@@ -1,4 +1,5 @@
 export { start } from './start.ts'; // First: its own first import looks at what was loaded before this package.
+export { currentWorkflow } from '@spanledger/otel';
 export { audit, fanOutSink, fileSink, genai, http, lifecycle, memorySink, workflow } from '@spanledger/audit';
 export type { NatsConfig, SpanledgerConfig, StartConfig } from './config.ts';
 export { flush } from './handle.ts';

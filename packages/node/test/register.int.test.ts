@@ -108,11 +108,13 @@ describe('node --import @spanledger/node/register', () => {
     expect(count(await readLedger(nats.url), 'work_done')).toBe(1_000);
   });
 
-  it('leaves the end to a handler of the application, whose last events are stored too', async () => {
+  it('leaves the end to a handler of the application, which can flush before it', async () => {
     const service = new NodeProcess('emit-on-term.cjs', { load: 'register', env: env({ OWN_HANDLER: '1' }) });
     await service.says(/ready/);
     service.child.kill('SIGTERM');
-    expect(await service.ended()).toEqual({ code: 0, signal: null });
+    expect(await service.ended()).toEqual({ code: 7, signal: null });
+    expect(service.stdout).toContain('flushed true');
+    expect(service.stderr).toBe('');
     const ledger = await readLedger(nats.url);
     expect(count(ledger, 'work_done')).toBe(1_000);
     expect(count(ledger, 'handler_ran')).toBe(1);
