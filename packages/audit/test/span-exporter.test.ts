@@ -1,6 +1,6 @@
 import { BatchSpanProcessor, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace-node';
-import { WorkflowSpanProcessor, extractWorkflow, getWorkflowContext } from '@spanledger/otel';
+import { WorkflowSpanProcessor, getWorkflowContext } from '@spanledger/otel';
 import type { AuditSink } from '@spanledger/protocol';
 import { describe, expect, it } from 'vitest';
 import { AuditSpanExporter, createAuditPipeline, memorySink } from '../src/index.ts';
@@ -146,7 +146,7 @@ describe('AuditSpanExporter.export', () => {
       await exported(exporter, endedSpans(['charge-card'], { 'forge.workflow.execution.id': id }));
     }
     const events = await eventsOf(pipeline, sink);
-    expect(events.map((event) => `${event['workflow_execution_id']}${event['seq']}`)).toEqual([
+    expect(events.map((event) => `${String(event['workflow_execution_id'])}${String(event['seq'])}`)).toEqual([
       'a1',
       'b1',
       'a2',

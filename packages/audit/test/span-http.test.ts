@@ -1,4 +1,4 @@
-import type { RequestListener, Server } from 'node:http';
+import type * as NodeHttp from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { context, propagation } from '@opentelemetry/api';
@@ -12,10 +12,10 @@ import type { TestEvent, Traced } from './span-fixture.ts';
 
 const instrumentation = new HttpInstrumentation();
 // By `require`, which is what the instrumentation patches.
-const http = createRequire(import.meta.url)('node:http') as typeof import('node:http');
+const http = createRequire(import.meta.url)('node:http') as typeof NodeHttp;
 
 let run: Traced;
-let server: Server | undefined;
+let server: NodeHttp.Server | undefined;
 
 beforeAll(() => {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -35,7 +35,7 @@ afterAll(() => {
   propagation.disable();
 });
 
-function listen(listener: RequestListener): Promise<string> {
+function listen(listener: NodeHttp.RequestListener): Promise<string> {
   server = http.createServer(listener);
   return new Promise((resolve) => {
     server!.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server!.address() as AddressInfo).port}`));
@@ -51,7 +51,7 @@ async function eventsOnceEnded(): Promise<TestEvent[]> {
   }
 }
 
-const work: RequestListener = (_, response) => {
+const work: NodeHttp.RequestListener = (_, response) => {
   run.tracer.startSpan('work').end();
   response.end('done');
 };

@@ -158,5 +158,5 @@ function isList(rule: DesignationRules): rule is readonly DesignationRules[] {
 }
 
 function isLifecycle(rule: DataRule | LifecycleRule): rule is LifecycleRule {
-  return isRecord(rule) && 'lifecycle' in rule && rule.lifecycle === true;
+  return isRecord(rule) && 'lifecycle' in rule && rule.lifecycle;
 }

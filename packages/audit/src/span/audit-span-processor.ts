@@ -20,6 +20,13 @@ export interface AuditSpanOptions {
   readonly rules?: DesignationRules;
 }
 
+/** What a span's start means for its end. */
+interface Beginning {
+  /** It brackets its run. */
+  readonly entry: boolean;
+  readonly rule: StartRule | undefined;
+}
+
 /**
  * Turns designated spans into audit events, in the hook (I1), whether they are sampled or not (I4).
  * The entry span of a run from a carrier also brackets that run, if nothing has claimed that before.
@@ -31,9 +38,8 @@ export class AuditSpanProcessor {
   readonly #pipeline: AuditPipeline;
   readonly #rules: CompiledRules;
   readonly #faults = new SpanFaults();
-  // I7: weak, all three.
-  readonly #bound = new WeakMap<object, StartRule>();
-  readonly #entries = new WeakSet<object>();
+  // I7: weak, both. Most spans are in neither.
+  readonly #begun = new WeakMap<object, Beginning>();
   readonly #told = new WeakSet<object>();
 
   /** @throws SpanledgerError `SPANLEDGER_OPTION` for a rule that cannot work. */
@@ -51,24 +57,26 @@ export class AuditSpanProcessor {
     try {
       if (markProbe(parentContext, 'auditProcessor')) return;
       const scope = linkSpan(span, parentContext);
-      if (isEntrySpan(span, scope) && scope.run.claimLifecycle()) this.#beginRun(span, scope);
+      const entry = isEntrySpan(span, scope) && scope.run.claimLifecycle();
       const rule = findStartRule(span, this.#rules, this.#faults);
-      if (rule === undefined) return;
-      this.#bound.set(span, rule);
-      this.#pipeline.emit(scope, startEvent(span, rule, this.#faults));
+      if (!entry && rule === undefined) return;
+      this.#begun.set(span, { entry, rule });
+      if (entry) this.#beginRun(span, scope);
+      if (rule !== undefined) this.#pipeline.emit(scope, startEvent(span, rule, this.#faults));
     } catch (error) {
       this.#faults.report('start_hook', error);
     }
   }
 
   onEnd(span: SpanView): void {
+    const begun = this.#begun.get(span);
     try {
-      this.#emitEnd(span);
+      this.#emitEnd(span, begun?.rule);
     } catch (error) {
       this.#faults.report('end_hook', error);
     }
     try {
-      if (this.#entries.delete(span)) this.#endRun(span);
+      if (begun?.entry) this.#endRun(span);
     } catch (error) {
       this.#faults.report('end_hook', error);
     }
@@ -83,8 +91,8 @@ export class AuditSpanProcessor {
     await this.forceFlush();
   }
 
-  #emitEnd(span: SpanView): void {
-    const inputs = endEvents(span, this.#rules, this.#bound.get(span), this.#faults);
+  #emitEnd(span: SpanView, rule: StartRule | undefined): void {
+    const inputs = endEvents(span, this.#rules, rule, this.#faults);
     if (inputs.length === 0 || this.#told.has(span)) return;
     this.#told.add(span);
     const scope = scopeOf(span);
@@ -92,7 +100,6 @@ export class AuditSpanProcessor {
   }
 
   #beginRun(span: SpanView, scope: WorkflowContext): void {
-    this.#entries.add(span);
     this.#pipeline.brackets.begin(scope, {
       time: span.startTime,
       span: spanReference(span.spanContext(), span.parentSpanContext),
