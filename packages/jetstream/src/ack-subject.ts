@@ -8,7 +8,8 @@ export interface DeliveryInfo {
   readonly pending: number;
 }
 
-const NANOS_PER_MS = 1_000_000n;
+/** Nanoseconds since 1970 are too many for a number: milliseconds are what is before the last six digits. */
+const NANO_DIGITS = 6;
 
 /**
  * `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>`, or the same with
@@ -22,7 +23,7 @@ export function parseAckSubject(subject: string): DeliveryInfo | undefined {
   return {
     streamSeq: Number(streamSeq),
     consumerSeq: Number(consumerSeq),
-    storedAtMs: Number(BigInt(time!) / NANOS_PER_MS),
+    storedAtMs: Number(time!.slice(0, -NANO_DIGITS)),
     pending: Number(pending),
   };
 }

@@ -17,7 +17,7 @@ export interface JetStreamSinkOptions {
   readonly stream?: string;
   /** One subject for all events: `auditEvent` publishes flat. Default: each event's own. */
   readonly subject?: string;
-  /** How many events may be published and not yet acknowledged. Default 1,024; from 1. */
+  /** How many events may be published and not yet acknowledged. Default 512; from 1. */
   readonly windowMax?: number;
   /** Without an acknowledgement for this long, the window is published again. Milliseconds; default 5,000. */
   readonly publishTimeoutMs?: number;
@@ -47,7 +47,7 @@ class JetStreamSink implements AuditSink {
     this.#publisher = new Publisher({
       stream: options.stream ?? AUDIT_STREAM,
       subject: options.subject,
-      windowMax: positiveInt('windowMax', options.windowMax ?? 1_024),
+      windowMax: positiveInt('windowMax', options.windowMax ?? 512),
       publishTimeoutMs: positiveInt('publishTimeoutMs', options.publishTimeoutMs ?? 5_000),
       alarms: new Alarms(options.onAlarm ?? (() => {})),
     });
