@@ -2,6 +2,9 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
+import { context } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { suppressTracing } from '@opentelemetry/core';
 import { WorkflowPropagator, setRunLifecycle } from '@spanledger/otel';
 import type { Express } from 'express';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -61,6 +64,19 @@ describe.each(['express4', 'express5'])('the middleware on %s, without an SDK', 
     expect((await get({ 'x-workflow-id': 'w' })).runId).toBeNull();
     expect((await get({ 'x-workflow-id': 'w', authorization: 'let me in' })).runId).not.toBeNull();
     propagator.shutdown();
+  });
+
+  it('leaves alone what HTTP instrumentation was told to ignore', async () => {
+    const contexts = new AsyncLocalStorageContextManager().enable();
+    context.setGlobalContextManager(contexts);
+    const announced: string[] = [];
+    setRunLifecycle({ started: () => void announced.push('started'), ended: () => void announced.push('ended') });
+    app.use((_request, _response, next) => context.with(suppressTracing(context.active()), next));
+    app.use(spanledger());
+    app.get('/', (_request, response) => void response.end('served'));
+    expect(await get({ 'x-workflow-id': 'w' })).toEqual({ text: 'served', runId: null });
+    expect(announced).toEqual([]);
+    context.disable();
   });
 
   it('announces one begin and one end where it is registered twice', async () => {
