@@ -6,40 +6,37 @@ import type { Content, RunContents } from './run-contents.ts';
 
 /**
  * Judges one run: every number is an event, or in a hole that is covered or not; every number has one content; every
- * content links to what is before it.
+ * content links to what is before it. What is settled needs no look.
  *
- * @param losses ranges of this run that its own producer reported.
+ * @param losses ranges of this run that its own producer reported, by first number.
  */
 export function checkRun(run: RunContents, losses: readonly RangeReport[]): Finding[] {
   const { runId } = run;
   const findings: Finding[] = [];
-  let before: Content | undefined;
-  for (const content of run.inOrder()) {
-    const nextSeq = before === undefined ? 1 : before.seq + 1;
-    if (content.seq > nextSeq) findings.push(...judgeHole(runId, nextSeq, content.seq - 1, content.streamSeq, losses));
-    if (content.rival !== undefined) findings.push(conflict(runId, content));
-    // One content linked to one content is nearly every event there is: it must not cost an array.
-    if (content.prevHash !== before?.hash || content.rival !== undefined || before.seq + 1 !== content.seq) {
-      findings.push(...brokenLinks(runId, content, expectedLinks(content.seq, before, losses)));
-    }
-    before = content;
+  let nextSeq = run.settledSeq + 1;
+  for (const seq of run.unsettledSeqs()) {
+    const contents = run.contentsOf(seq);
+    if (seq > nextSeq) findings.push(...judgeHole(runId, nextSeq, seq - 1, contents[0]?.streamSeq ?? 0, losses));
+    findings.push(...conflicts(runId, seq, contents), ...brokenLinks(runId, contents, expectedLinks(run, seq, losses)));
+    nextSeq = Math.max(nextSeq, seq + 1);
   }
-  findings.push(...lostTail(runId, run.lastSeq + 1, losses));
+  findings.push(...lostTail(runId, nextSeq, losses));
   return findings;
 }
 
 /** The hashes that `prev_hash` of number `seq` may have, or `undefined` where nobody can know. */
-function expectedLinks(seq: number, before: Content | undefined, losses: readonly RangeReport[]): string[] | undefined {
+function expectedLinks(run: RunContents, seq: number, losses: readonly RangeReport[]): string[] | undefined {
   if (seq === 1) return [GENESIS_HASH];
-  if (before !== undefined && before.seq === seq - 1) return withRivals(before).map((content) => content.hash);
+  const before = run.contentsOf(seq - 1).map((content) => content.hash);
+  if (before.length > 0) return before;
   // The report of a loss carries the last lost hash, and so bridges the chain.
   const bridges = losses.filter((loss) => loss.range.lastSeq === seq - 1).map((loss) => loss.range.lastHash);
   return bridges.length > 0 ? bridges : undefined;
 }
 
-function brokenLinks(runId: string, content: Content, expected: readonly string[] | undefined): Finding[] {
+function brokenLinks(runId: string, contents: readonly Content[], expected: readonly string[] | undefined): Finding[] {
   if (expected === undefined) return [];
-  return withRivals(content)
+  return contents
     .filter(({ prevHash }) => !expected.includes(prevHash))
     .map(({ seq, prevHash, streamSeq }) => ({
       cause: 'broken_chain',
@@ -52,18 +49,12 @@ function brokenLinks(runId: string, content: Content, expected: readonly string[
     }));
 }
 
-function conflict(runId: string, content: Content): Finding {
-  const contents = withRivals(content).map(({ hash, streamSeq }) => ({ hash, streamSeq }));
-  const { seq } = content;
-  const streamSeq = contents[1]?.streamSeq ?? content.streamSeq;
-  return { cause: 'conflict', runId, seq, eventId: eventId({ runId, seq }), streamSeq, contents };
-}
-
-/** All contents of one number, in stream order. */
-function withRivals(content: Content): Content[] {
-  const contents: Content[] = [];
-  for (let next: Content | undefined = content; next !== undefined; next = next.rival) contents.push(next);
-  return contents.sort((a, b) => a.streamSeq - b.streamSeq);
+function conflicts(runId: string, seq: number, contents: readonly Content[]): Finding[] {
+  const second = contents[1];
+  if (second === undefined) return [];
+  const places = contents.map(({ hash, streamSeq }) => ({ hash, streamSeq }));
+  const { streamSeq } = second;
+  return [{ cause: 'conflict', runId, seq, eventId: eventId({ runId, seq }), streamSeq, contents: places }];
 }
 
 /** Numbers after the last event that the producer says it gave: without its word nobody would miss them. */
@@ -73,5 +64,5 @@ function lostTail(runId: string, nextSeq: number, losses: readonly RangeReport[]
     undefined,
   );
   if (last === undefined || last.range.lastSeq < nextSeq) return [];
-  return judgeHole(runId, nextSeq, last.range.lastSeq, last.report.streamSeq, losses);
+  return judgeHole(runId, nextSeq, last.range.lastSeq, last.streamSeq, losses);
 }

@@ -33,9 +33,9 @@ export function judgeHole(
       seq: from,
       lastSeq: to,
       eventId: eventId({ runId, seq: from }),
-      streamSeq: loss.report.streamSeq,
+      streamSeq: loss.streamSeq,
       reason: loss.reason,
-      reportedBy: eventId({ runId: loss.runId, seq: loss.report.seq }),
+      reportedBy: eventId({ runId: loss.runId, seq: loss.seq }),
     });
     open = to + 1;
   }

@@ -1,13 +1,15 @@
 import { eventId } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
 import type { Finding } from './finding.ts';
-import type { Content } from './run-contents.ts';
+import type { RunContents } from './run-contents.ts';
 
 /** An `audit_loss` event: what its producer says was lost. */
 export interface LossReport {
   /** The run that the report itself is an event of. */
   readonly runId: string;
-  readonly report: Content;
+  readonly seq: number;
+  /** Where its first copy is stored. */
+  readonly streamSeq: number;
   readonly producer: string;
   readonly reason: string;
   /** How many events were lost; 0 if it does not say. */
@@ -30,12 +32,18 @@ export type RangeReport = LossReport & { readonly range: LostNumbers };
 
 const SHA256_HEX = /^[0-9a-f]{64}$/;
 
-export function readLoss(event: AuditEvent, report: Content): LossReport {
+/** @param run the run that the event was added to, with this hash. */
+export function readLoss(event: AuditEvent, hash: string, run: RunContents): LossReport {
+  const { seq, producer } = event;
   const { reason, count } = event.fields ?? {};
   return {
-    runId: event.run_id,
-    report,
-    producer: event.producer,
+    runId: run.runId,
+    seq,
+    // A copy from an earlier place may still arrive.
+    get streamSeq() {
+      return run.streamSeqOf(seq, hash);
+    },
+    producer,
     reason: typeof reason === 'string' ? reason : 'unknown',
     count: isSeq(count) ? count : 0,
     range: readRange(event),
@@ -47,8 +55,7 @@ export function hasRange(loss: LossReport): loss is RangeReport {
 }
 
 /** What was lost before it had a number. */
-export function unnumberedLoss({ runId, report, reason, count }: LossReport): Finding {
-  const { seq, streamSeq } = report;
+export function unnumberedLoss({ runId, seq, streamSeq, reason, count }: LossReport): Finding {
   return { cause: 'loss_unnumbered', runId, seq, eventId: eventId({ runId, seq }), streamSeq, count, reason };
 }
 

@@ -8,59 +8,126 @@ export interface Content {
   readonly prevHash: string;
   /** The first place where these bytes are stored. */
   streamSeq: number;
-  /** Another content of the same number: a conflict. */
-  rival: Content | undefined;
 }
 
 /**
- * What is kept of one run while it is read: for each event its number and two hashes, about 350 bytes, and not the event.
- * Nothing is judged here, so the order of arrival cannot matter.
+ * What is kept of one run while it is read: numbers and hashes, not events.
+ *
+ * An event that arrives in order and links to the one before is *settled*: its hash and its place are kept, about 100
+ * bytes. Its link stays good whatever comes later, so nothing that is found depends on the order of arrival. The rest
+ * (out of order, rivals, behind a hole) waits as objects of about 400 bytes for the missing ones or for the verdict.
  */
 export class RunContents {
   readonly runId: string;
   readonly producers = new Set<string>();
-  readonly bySeq = new Map<number, Content>();
   /** The lowest number of a terminal event. */
   terminalSeq: number | undefined;
   lastSeq = 0;
   events = 0;
   duplicates = 0;
   reordered = 0;
-  #lastHash = GENESIS_HASH;
+  /** Of the settled numbers 1, 2, 3, … */
+  readonly #hashes: string[] = [];
+  readonly #streamSeqs: number[] = [];
+  readonly #waiting = new Map<number, Content[]>();
+  #head = GENESIS_HASH;
 
   constructor(runId: string) {
     this.runId = runId;
   }
 
-  /** @returns what was added, or `undefined` for a copy of bytes seen before. */
-  add(event: AuditEvent, hash: string, streamSeq: number): Content | undefined {
-    const { seq } = event;
-    const first = this.bySeq.get(seq);
-    for (let known = first; known !== undefined; known = known.rival) {
-      if (known.hash !== hash) continue;
-      known.streamSeq = Math.min(known.streamSeq, streamSeq);
+  /** @returns whether it is new; `false` for a copy of bytes seen before. */
+  add(event: AuditEvent, hash: string, streamSeq: number): boolean {
+    const { seq, prev_hash: prevHash, producer } = event;
+    if (this.#isNext(seq, prevHash) && !this.#waiting.has(seq)) {
+      this.#settle(hash, streamSeq);
+      if (this.#waiting.size > 0) this.#settleWaiting();
+    } else if (this.#isCopy(seq, hash, streamSeq)) {
       this.duplicates += 1;
-      return undefined;
+      return false;
+    } else {
+      this.#wait({ seq, hash, prevHash, streamSeq });
     }
-    const content: Content = { seq, hash, prevHash: this.#share(event.prev_hash), streamSeq, rival: first };
-    this.#lastHash = hash;
-    this.bySeq.set(seq, content);
     this.events += 1;
-    this.producers.add(event.producer);
+    this.producers.add(producer);
     if (seq < this.lastSeq) this.reordered += 1;
     else this.lastSeq = seq;
     if (endsRun(event)) this.terminalSeq = Math.min(seq, this.terminalSeq ?? seq);
-    return content;
+    return true;
   }
 
-  /** In order, a link is the hash before it: keeping one text for both halves what is kept. */
-  #share(prevHash: string): string {
-    return prevHash === this.#lastHash ? this.#lastHash : prevHash;
+  /** Numbers 1 to this one are here, and each links to the one before. */
+  get settledSeq(): number {
+    return this.#hashes.length;
   }
 
-  /** One content of each number (its rivals hang on it), by number. */
-  inOrder(): Content[] {
-    return [...this.bySeq.values()].sort((a, b) => a.seq - b.seq);
+  /** All other numbers that are here, and settled ones that have a rival, ascending. */
+  unsettledSeqs(): number[] {
+    return [...this.#waiting.keys()].sort((a, b) => a - b);
+  }
+
+  /** What is stored under one number, in stream order; more than one content is a conflict. */
+  contentsOf(seq: number): Content[] {
+    const waiting = this.#waiting.get(seq) ?? [];
+    const settled = this.#settledContent(seq);
+    const contents = settled === undefined ? [...waiting] : [settled, ...waiting];
+    return contents.sort((a, b) => a.streamSeq - b.streamSeq);
+  }
+
+  /** Where the first copy of these bytes is stored. */
+  streamSeqOf(seq: number, hash: string): number {
+    return this.contentsOf(seq).find((content) => content.hash === hash)?.streamSeq ?? 0;
+  }
+
+  /** How many numbers above this one are here. */
+  countAfter(seq: number): number {
+    const settled = Math.max(0, this.settledSeq - seq);
+    return settled + this.unsettledSeqs().filter((other) => other > Math.max(seq, this.settledSeq)).length;
+  }
+
+  #isNext(seq: number, prevHash: string): boolean {
+    return seq === this.#hashes.length + 1 && prevHash === this.#head;
+  }
+
+  #settle(hash: string, streamSeq: number): void {
+    this.#hashes.push(hash);
+    this.#streamSeqs.push(streamSeq);
+    this.#head = hash;
+  }
+
+  /** What came before its time settles now. Rivals never do: which of them is the true one is not known. */
+  #settleWaiting(): void {
+    for (;;) {
+      const seq = this.#hashes.length + 1;
+      const [next, rival] = this.#waiting.get(seq) ?? [];
+      if (next === undefined || rival !== undefined || !this.#isNext(seq, next.prevHash)) return;
+      this.#waiting.delete(seq);
+      this.#settle(next.hash, next.streamSeq);
+    }
+  }
+
+  #wait(content: Content): void {
+    const rivals = this.#waiting.get(content.seq);
+    if (rivals === undefined) this.#waiting.set(content.seq, [content]);
+    else rivals.push(content);
+  }
+
+  #isCopy(seq: number, hash: string, streamSeq: number): boolean {
+    const index = seq - 1;
+    if (this.#hashes[index] === hash) {
+      this.#streamSeqs[index] = Math.min(this.#streamSeqs[index] ?? streamSeq, streamSeq);
+      return true;
+    }
+    const known = this.#waiting.get(seq)?.find((content) => content.hash === hash);
+    if (known === undefined) return false;
+    known.streamSeq = Math.min(known.streamSeq, streamSeq);
+    return true;
+  }
+
+  #settledContent(seq: number): Content | undefined {
+    const [hash, streamSeq] = [this.#hashes[seq - 1], this.#streamSeqs[seq - 1]];
+    if (hash === undefined || streamSeq === undefined) return undefined;
+    return { seq, hash, prevHash: this.#hashes[seq - 2] ?? GENESIS_HASH, streamSeq };
   }
 }
 

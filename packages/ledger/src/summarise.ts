@@ -11,7 +11,7 @@ export function summarise(run: RunContents, found: readonly Finding[]): RunSumma
     events: run.events,
     lastSeq: run.lastSeq,
     state: terminalSeq === undefined ? 'open' : 'ended',
-    lateEvents: terminalSeq === undefined ? 0 : countWhere(run.bySeq.keys(), (seq) => seq > terminalSeq),
+    lateEvents: terminalSeq === undefined ? 0 : run.countAfter(terminalSeq),
     duplicates: run.duplicates,
     reordered: run.reordered,
     ...countFindings(found),
