@@ -350,6 +350,12 @@ describe('the lifecycle of a run', () => {
     expect((await events()).map(({ event }) => event)).toEqual(['invocation_started', 'invocation_complete']);
   });
 
+  it('ends even when the entry span has no usable time', async () => {
+    const { tracer, events } = traced({ lifecycle: 'always' });
+    tracer.startSpan('GET', server, inbound()).end([Number.NaN, Number.NaN]);
+    expect((await events()).map(({ event }) => event)).toEqual(['invocation_started', 'invocation_complete']);
+  });
+
   it('leaves a run that is claimed alone', async () => {
     const { tracer, events } = traced({ lifecycle: 'always' });
     const ctx = inbound();

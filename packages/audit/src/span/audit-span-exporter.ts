@@ -1,4 +1,3 @@
-import { diag } from '@opentelemetry/api';
 import { workflowOfSpan } from '@spanledger/otel';
 import type { WorkflowContext } from '@spanledger/otel';
 import { SpanledgerError } from '@spanledger/protocol';
@@ -10,11 +9,10 @@ import type { CompiledRules } from '../rules/compile-rules.ts';
 import type { AuditSpanOptions } from './audit-span-processor.ts';
 import { endEvents, findStartRule, startEvent } from './designate.ts';
 import { ExecutionRuns } from './execution-runs.ts';
+import { SHUTDOWN_FLUSH_MS, flushPipeline } from './flush-pipeline.ts';
 import { SpanFaults } from './span-faults.ts';
 import type { FaultKind } from './span-faults.ts';
 import type { SpanView } from './span-view.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 export interface AuditSpanExporterOptions extends AuditSpanOptions {
   /** Executions whose run is remembered. Default 10,000; the one not used for longest continues in a new run. */
@@ -72,13 +70,12 @@ export class AuditSpanExporter {
   }
 
   async forceFlush(): Promise<void> {
-    if (!(await this.#pipeline.flush()))
-      log.warn('flushed in part: the deadline came before the last events were stored');
+    await flushPipeline(this.#pipeline);
   }
 
   async shutdown(): Promise<void> {
     this.#closed = true;
-    await this.forceFlush();
+    await flushPipeline(this.#pipeline, SHUTDOWN_FLUSH_MS);
   }
 
   /** @returns for each event of the span what `#stored` promises; one span that cannot be read does not harm the others. */

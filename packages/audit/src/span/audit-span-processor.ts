@@ -1,4 +1,4 @@
-import { SpanKind, SpanStatusCode, diag } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { Context } from '@opentelemetry/api';
 import { linkSpan, markProbe, processState, workflowOfSpan } from '@spanledger/otel';
 import type { RunOutcome, WorkflowContext } from '@spanledger/otel';
@@ -6,13 +6,12 @@ import type { AuditPipeline } from '../audit-pipeline.ts';
 import { compileRules } from '../rules/compile-rules.ts';
 import type { CompiledRules, StartRule } from '../rules/compile-rules.ts';
 import type { DesignationRules } from '../rules/designation-rule.ts';
-import { spanReference } from '../span-reference.ts';
 import { endEvents, findStartRule, startEvent } from './designate.ts';
+import { SHUTDOWN_FLUSH_MS, flushPipeline } from './flush-pipeline.ts';
 import { SpanFaults } from './span-faults.ts';
 import type { FaultKind } from './span-faults.ts';
+import { placeAt, placeAtEnd } from './span-place.ts';
 import type { SpanView } from './span-view.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 export interface AuditSpanOptions {
   readonly pipeline: AuditPipeline;
@@ -61,7 +60,7 @@ export class AuditSpanProcessor {
       const rule = findStartRule(span, this.#rules, this.#faults);
       if (!entry && rule === undefined) return;
       this.#begun.set(span, { entry, rule });
-      if (entry) this.#beginRun(span, scope);
+      if (entry) this.#pipeline.brackets.begin(scope, placeAt(span, span.startTime));
       if (rule !== undefined) this.#pipeline.emit(scope, startEvent(span, rule, this.#faults));
     } catch (error) {
       this.#faults.report('start_hook', error);
@@ -83,12 +82,11 @@ export class AuditSpanProcessor {
   }
 
   async forceFlush(): Promise<void> {
-    if (!(await this.#pipeline.flush()))
-      log.warn('flushed in part: the deadline came before the last events were stored');
+    await flushPipeline(this.#pipeline);
   }
 
   async shutdown(): Promise<void> {
-    await this.forceFlush();
+    await flushPipeline(this.#pipeline, SHUTDOWN_FLUSH_MS);
   }
 
   #emitEnd(span: SpanView, rule: StartRule | undefined): void {
@@ -99,24 +97,10 @@ export class AuditSpanProcessor {
     for (const input of inputs) this.#pipeline.emit(scope, input);
   }
 
-  #beginRun(span: SpanView, scope: WorkflowContext): void {
-    this.#pipeline.brackets.begin(scope, {
-      time: span.startTime,
-      span: spanReference(span.spanContext(), span.parentSpanContext),
-    });
-  }
-
   /** After the entry span's own events. */
   #endRun(span: SpanView): void {
     const scope = scopeOf(span);
-    const outcome = scope.run.outcome ?? outcomeOf(span);
-    const [seconds, nanos] = span.duration;
-    const durationMs = seconds * 1000 + nanos / 1_000_000;
-    this.#pipeline.brackets.end(scope, outcome, {
-      time: span.endTime,
-      span: spanReference(span.spanContext(), span.parentSpanContext),
-      durationMs,
-    });
+    this.#pipeline.brackets.end(scope, scope.run.outcome ?? outcomeOf(span), placeAtEnd(span));
   }
 }
 

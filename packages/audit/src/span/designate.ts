@@ -1,13 +1,13 @@
 import { SpanStatusCode } from '@opentelemetry/api';
-import type { Attributes, HrTime } from '@opentelemetry/api';
+import type { Attributes } from '@opentelemetry/api';
 import { AUDIT_EVENT_ATTRIBUTE, isEventName } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
-import type { EventInput, SpanReference } from '../event-input.ts';
+import type { EventInput } from '../event-input.ts';
 import { boundText } from '../json-value.ts';
 import type { CompiledRules, EventContent, Match, StartRule } from '../rules/compile-rules.ts';
 import { recordFields } from '../rules/read-fields.ts';
-import { spanReference } from '../span-reference.ts';
 import type { SpanFaults } from './span-faults.ts';
+import { placeAt, placeAtEnd } from './span-place.ts';
 import type { SpanView } from './span-view.ts';
 
 const ERROR_TYPE_MAX = 128;
@@ -26,8 +26,7 @@ export function findStartRule(span: SpanView, rules: CompiledRules, faults: Span
 }
 
 export function startEvent(span: SpanView, rule: StartRule, faults: SpanFaults): EventInput {
-  const place = { event: rule.event, ...timeOf(span.startTime), ...referenceOf(span) };
-  return { ...place, ...read(() => rule.content(span), faults) };
+  return { event: rule.event, ...placeAt(span, span.startTime), ...read(() => rule.content(span), faults) };
 }
 
 /**
@@ -60,7 +59,7 @@ function endEvent(
   const event = ownEventName(span.attributes, faults) ?? match?.event;
   if (event === undefined) return undefined;
   const content = read(() => withErrorAndDrops(match?.content(), span), faults);
-  return { event, ...timeOf(span.endTime), ...durationOf(span.duration), ...referenceOf(span), ...content };
+  return { event, ...placeAtEnd(span), ...content };
 }
 
 function findMatch(span: SpanView, rules: CompiledRules, faults: SpanFaults): Match | undefined {
@@ -88,7 +87,7 @@ function markedEvents(span: SpanView, faults: SpanFaults): readonly EventInput[]
       const { [AUDIT_EVENT_ATTRIBUTE]: _, ...rest } = attributes as Attributes;
       return { fields: joined(recordFields(rest, 'metadata'), dropped(span)) };
     }, faults);
-    inputs.push({ event, ...timeOf(time), ...referenceOf(span), ...content });
+    inputs.push({ event, ...placeAt(span, time), ...content });
   }
   return inputs;
 }
@@ -140,19 +139,4 @@ type Fields = Readonly<Record<string, JsonValue>> | undefined;
 
 function joined(own: Fields, ...added: Fields[]): Fields {
   return added.every((fields) => fields === undefined) ? own : Object.assign({}, own, ...added);
-}
-
-function referenceOf(span: SpanView): { span?: SpanReference } {
-  const reference = spanReference(span.spanContext(), span.parentSpanContext);
-  return reference === undefined ? {} : { span: reference };
-}
-
-/** A time that an application gave and that is none is left to the pipeline: now. The copy is ours (I1). */
-function timeOf([seconds, nanos]: HrTime): { time?: HrTime } {
-  return Number.isFinite(seconds) && seconds >= 0 && Number.isFinite(nanos) ? { time: [seconds, nanos] } : {};
-}
-
-function durationOf([seconds, nanos]: HrTime): { durationMs?: number } {
-  const durationMs = seconds * 1000 + nanos / 1_000_000;
-  return durationMs >= 0 && Number.isFinite(durationMs) ? { durationMs } : {};
 }
