@@ -3,7 +3,7 @@ import { suppressTracing } from '@opentelemetry/core';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
 
 /** Writes in flight at once. Enough to keep a server a few milliseconds away busy at 100,000 events a second. */
-export const IN_FLIGHT_MAX = 4096;
+const IN_FLIGHT_MAX = 4096;
 
 /** Writes started in one turn of the event loop, so that a burst does not keep the application waiting (I5). */
 const STARTS_PER_TURN = 256;

@@ -1,5 +1,4 @@
-import type { SealedEvent } from '@spanledger/protocol';
-import type { JsonValue } from '@spanledger/protocol';
+import type { JsonValue, SealedEvent } from '@spanledger/protocol';
 import type { EventInput } from '../event-input.ts';
 import { OpenLosses } from './open-losses.ts';
 import type { LossRange, LossReason } from './open-losses.ts';
