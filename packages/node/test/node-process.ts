@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 
-export const PACKAGE_DIR = path.resolve(import.meta.dirname, '..');
-export const REGISTER = path.join(PACKAGE_DIR, 'dist/register.js');
+const PACKAGE_DIR = path.resolve(import.meta.dirname, '..');
+const REGISTER = path.join(PACKAGE_DIR, 'dist/register.js');
 
 const fixture = (name: string): string => path.join(PACKAGE_DIR, 'test/fixtures', name);
 

@@ -72,6 +72,16 @@ describe('start(), in a file of its own', () => {
     expect(await eventsOf('late')).toEqual(['invocation_started', 'http_request', 'invocation_complete']);
   });
 
+  it.each([
+    ['', /^SPANLEDGER_DISABLED .*AuditSpanProcessor is not registered.*withSpanledger/, /^$/],
+    ['1', /^went on with jetstream/, /^spanledger: .*AuditSpanProcessor is not registered.*withSpanledger/],
+  ])('sees that another SDK was registered first (allowDisabled: "%s")', async (ALLOW, said, warned) => {
+    const script = new NodeProcess('other-sdk-first.mjs', { env: { SPANLEDGER_NATS_URL: nats.url, ALLOW } });
+    expect(await script.ended()).toEqual({ code: 0, signal: null });
+    expect(script.stdout).toMatch(said);
+    expect(script.stderr).toMatch(warned);
+  });
+
   it('starts once in a process', async () => {
     const script = new NodeProcess('start-twice.mjs', { env: { SPANLEDGER_NATS_URL: nats.url } });
     expect(await script.ended()).toEqual({ code: 0, signal: null });
