@@ -12,17 +12,8 @@ await main(async () => {
   const remove = () => rm(tarballs, { recursive: true, force: true });
   onInterrupt(remove);
   try {
-    const problems = [];
-    for (const folder of await publicPackages()) {
-      const tarball = await pack(folder, tarballs);
-      for (const check of [
-        () => tool('publint/src/cli.js', ['run', tarball, '--strict']),
-        () => tool('@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only', '--no-emoji']),
-      ]) {
-        await check().catch((error) => problems.push(`${folder}:\n${error.message}`));
-      }
-    }
-    if (problems.length > 0) throw new StepFailed(problems.join('\n\n'));
+    const problems = await Promise.all((await publicPackages()).map((folder) => checkPackage(folder, tarballs)));
+    if (problems.flat().length > 0) throw new StepFailed(problems.flat().join('\n\n'));
     return 0;
   } finally {
     await remove();
@@ -33,6 +24,16 @@ async function publicPackages() {
   const folders = (await readdir(path.join(ROOT, 'packages'))).map((name) => `packages/${name}`);
   const manifests = await Promise.all(folders.map((folder) => readManifest(`${folder}/package.json`)));
   return folders.filter((_, i) => !manifests[i].private);
+}
+
+/** @returns {Promise<string[]>} what publint and attw found */
+async function checkPackage(folder, tarballs) {
+  const tarball = await pack(folder, tarballs);
+  const verdicts = await Promise.allSettled([
+    tool('publint/src/cli.js', ['run', tarball, '--strict']),
+    tool('@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only', '--no-emoji', '--format', 'ascii']),
+  ]);
+  return verdicts.flatMap(({ status, reason }) => (status === 'rejected' ? [`${folder}:\n${reason.message}`] : []));
 }
 
 async function pack(folder, destination) {

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { findNatsServer } from '../../packages/testkit/src/nats-server-binary.mjs';
+import { onInterrupt } from './processes.mjs';
 import { command, ROOT, stepRunner, StepFailed, tool } from './steps.mjs';
 
 const CACHE = path.join(ROOT, '.cache');
@@ -24,7 +25,13 @@ export async function setUp(out) {
 /** Finds or fetches a nats-server (`version`: a release line such as `2.9`) and names it in the environment. */
 export async function bringNatsServer(out, version) {
   const binary = await stepRunner(out)('nats-server', async (note) => {
-    const found = await findNatsServer({ version, log: note }).catch((error) => {
+    const abort = new AbortController();
+    const search = findNatsServer({ version, log: note, signal: abort.signal });
+    onInterrupt(() => {
+      abort.abort();
+      return search.catch(() => {});
+    });
+    const found = await search.catch((error) => {
       throw new StepFailed(error.message);
     });
     note(found.version);

@@ -18,7 +18,7 @@ export function stepRunner(out) {
       out.write(`ok, ${((Date.now() - startedMs) / 1000).toFixed(1)} s\n`);
       return result;
     } catch (error) {
-      out.write('FAILED\n');
+      out.write(`FAILED, ${((Date.now() - startedMs) / 1000).toFixed(1)} s\n`);
       throw error;
     }
   };

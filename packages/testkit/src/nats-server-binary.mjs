@@ -21,12 +21,12 @@ const OWN_SUITE = 'own';
  * Finds a nats-server, or fetches one into `.cache/nats-server` without touching the system. The order is:
  * `SPANLEDGER_NATS_SERVER_BIN`, `PATH`, the cache, the Debian package (testing, else the distribution's own).
  *
- * @param {{ version?: string | undefined, log?: (line: string) => void }} [options] `version` is a release line such as `'2.9'`
- *   (default: any from 2.9 on); `log` is told before something is downloaded.
+ * @param {{ version?: string | undefined, log?: (line: string) => void, signal?: AbortSignal }} [options] `version` is a
+ *   release line such as `'2.9'` (default: any from 2.9 on); `log` is told before something is downloaded, which `signal` ends.
  * @returns {Promise<NatsServerBinary>}
  * @throws {Error} saying what to install when there is none to be had.
  */
-export async function findNatsServer({ version, log = () => {} } = {}) {
+export async function findNatsServer({ version, log = () => {}, signal } = {}) {
   const configured = process.env['SPANLEDGER_NATS_SERVER_BIN'];
   if (configured) {
     const binary = await probe(configured);
@@ -44,7 +44,7 @@ export async function findNatsServer({ version, log = () => {} } = {}) {
   for (const suite of suites) {
     log(`fetching the nats-server package (${suite === OWN_SUITE ? "the distribution's own" : `Debian ${suite}`})`);
     try {
-      const binary = await fetchPackage(suite);
+      const binary = await fetchPackage(suite, signal);
       if (accepts(binary.version, version)) return binary;
       failures.push(`${suite}: it has ${binary.version}`);
     } catch (error) {
@@ -87,15 +87,17 @@ function accepts(found, wanted) {
  * Downloads and unpacks the Debian package with lists, cache and configuration of its own: no root, no change to the system.
  *
  * @param {string} suite
+ * @param {AbortSignal | undefined} signal
  * @returns {Promise<NatsServerBinary>}
  */
-async function fetchPackage(suite) {
+async function fetchPackage(suite, signal) {
   await mkdir(CACHE_DIR, { recursive: true });
   const work = await mkdtemp(path.join(CACHE_DIR, 'fetch-'));
   try {
     const config = await writeAptConfig(work, suite);
     /** @param {string[]} args */
-    const apt = (...args) => run('apt-get', ['-c', config, '-q', ...args], { cwd: work, timeout: FETCH_TIMEOUT_MS });
+    const apt = (...args) =>
+      run('apt-get', ['-c', config, '-q', ...args], { cwd: work, timeout: FETCH_TIMEOUT_MS, signal });
     await apt('update');
     await apt('download', 'nats-server');
     const archive = (await readdir(work)).find((name) => name.endsWith('.deb'));
