@@ -8,6 +8,7 @@ export type {
   UnnumberedLossFinding,
   UnparsableFinding,
 } from './finding.ts';
+export { ndjsonRecords } from './ndjson-records.ts';
 export type { LedgerRecords } from './records.ts';
 export type { LedgerCounts, LedgerReport, RunSummary } from './report.ts';
 export { timeline } from './timeline.ts';
