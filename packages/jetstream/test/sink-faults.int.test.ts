@@ -1,4 +1,5 @@
 import { jetstreamManager } from '@nats-io/jetstream';
+import { messageId } from '@spanledger/protocol';
 import type { SealedEvent, SpanledgerError, WriteOutcome } from '@spanledger/protocol';
 import { startNats } from '@spanledger/testkit';
 import { describe, expect, it } from 'vitest';
@@ -41,7 +42,7 @@ describe.each(Object.entries(CLIENTS))('over %s', (_name, connect) => {
     await using server = await startNats();
     const watching = await observer(server.url);
     const connection = await connect(server.url);
-    const { sink, write, answered } = watchedSink({ connection });
+    const { sink, write, answered } = watchedSink({ connection, publishTimeoutMs: 60_000 });
     const runs = Array.from({ length: 20 }, () => sealRun(1_000));
     const outcomes = write(interleave(runs));
     await until(() => answered() > 3_000);
@@ -241,6 +242,28 @@ it('takes no acknowledgement from anyone but our stream', async () => {
   await expectLedger(watching, [run]);
   await sink.close();
   await Promise.all([connection.close(), watching.close()]);
+});
+
+it('asks a stream that refuses with its oldest event alone, so that a run is not mixed up when it accepts again', async () => {
+  await using server = await startNats();
+  const watching = await connectNats({ servers: server.url });
+  const asked: (string | undefined)[] = [];
+  watching.subscribe('auditEvent.>', {
+    callback: (_error, message) => {
+      asked.push(message.headers?.get('Nats-Msg-Id'));
+      message.respond('{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"}}');
+    },
+  });
+  await watching.flush();
+  const { sink, write } = watchedSink({ connection: watching });
+  const run = sealRun(100);
+  const outcomes = write(run);
+  await until(() => asked.length >= 104);
+  await sink.close(0);
+  await outcomes;
+  expect(asked.slice(0, 100)).toEqual(run.map(messageId));
+  expect(new Set(asked.slice(100))).toEqual(new Set([messageId(run[0]!)]));
+  await watching.close();
 });
 
 it('publishes flat where it is told to', async () => {
