@@ -34,8 +34,8 @@ interface Budget {
  * Makes an event's `fields` of values that nobody vouches for. It never throws (I5), and what it returns shares nothing
  * with its input.
  *
- * - Left out, because absent means absent: `null`, `undefined`, `''`, `false`, empty objects and arrays, functions,
- *   symbols, and a key named `__proto__`. Inside an array `false` stays and the others become `''`, to keep the places.
+ * - Left out, because absent means absent: `null`, `undefined`, `''`, empty objects and arrays, functions, symbols, and a
+ *   key named `__proto__`. Inside an array they become `''`, to keep the places. `false` is an answer, and stays.
  * - BigInt, integers past 2^53, NaN and infinities become strings; what has a `toJSON` (dates, URLs) is asked; binary
  *   data becomes `[bytes:<size>]`; lone surrogates become U+FFFD.
  * - Marked: `…[truncated:<n>]`, `[cyclic]`, `[too deep]`, and `[unreadable]` for what throws when it is read.
@@ -126,7 +126,7 @@ function objectValue(value: object, budget: Budget): Record<string, JsonValue> |
     // An own `__proto__` would change the prototype of whatever a reader copies this into.
     if (key === '__proto__') continue;
     const json = member(value, key, budget);
-    if (json === undefined || json === false) continue;
+    if (json === undefined) continue;
     fields[spend(budget, boundText(key, KEY_MAX))] = json;
     kept += 1;
   }

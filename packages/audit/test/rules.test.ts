@@ -169,7 +169,7 @@ describe('a rule', () => {
     expect((await eventOf(ok, spec))?.['fields']).toEqual({
       status: 'error',
       error_type: 'TimeoutError',
-      status_message: 'it broke',
+      error_message: 'it broke',
     });
   });
 });

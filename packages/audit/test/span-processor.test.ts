@@ -124,7 +124,7 @@ describe('AuditSpanProcessor', () => {
     span.setStatus({ code: SpanStatusCode.ERROR, message: 'x'.repeat(5000) }).end();
     const [event] = await events();
     expect(event?.fields).toMatchObject({ status: 'error', error_type: 'RangeError' });
-    expect(event?.fields?.['status_message']).toMatch(/^x{512}…\[truncated:4488\]$/);
+    expect(event?.fields?.['error_message']).toMatch(/^x{512}…\[truncated:4488\]$/);
   });
 
   it('makes one event of a span, however often it ends, and none of one that does not end', async () => {

@@ -11,7 +11,7 @@ import { placeAt, placeAtEnd } from './span-place.ts';
 import type { SpanView } from './span-view.ts';
 
 const ERROR_TYPE_MAX = 128;
-const STATUS_MESSAGE_MAX = 512;
+const ERROR_MESSAGE_MAX = 512;
 
 /** @returns the first rule that decides at the start and matches, if any. */
 export function findStartRule(span: SpanView, rules: CompiledRules, faults: SpanFaults): StartRule | undefined {
@@ -122,7 +122,7 @@ function errorFields(span: SpanView): Record<string, JsonValue> {
   return {
     status: 'error',
     ...(type !== undefined && { error_type: boundText(String(type), ERROR_TYPE_MAX) }),
-    ...(message && { status_message: boundText(message, STATUS_MESSAGE_MAX) }),
+    ...(message && { error_message: boundText(message, ERROR_MESSAGE_MAX) }),
   };
 }
 
