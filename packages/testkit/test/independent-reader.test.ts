@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { assertLedger, checkLedger, readNdjson } from '../src/independent-reader.ts';
+
+/** Lines written by hand: neither our sealing nor our reading is in them. */
+function handMade(runId: string, names: readonly string[]): Buffer[] {
+  let head = '0'.repeat(64);
+  return names.map((event, index) => {
+    const line = Buffer.from(JSON.stringify({ event, producer: 'p', run_id: runId, seq: index + 1, prev_hash: head }));
+    head = createHash('sha256').update(line).digest('hex');
+    return line;
+  });
+}
+
+const a = handMade('a', ['one', 'two', 'three']);
+const b = handMade('b', ['one', 'two']);
+
+describe('the independent reader', () => {
+  it('accepts whole runs in any order, and counts copies', () => {
+    const whole = { producers: ['p'], contiguous: true, chained: true };
+    expect(assertLedger([a[2]!, b[0]!, a[0]!, a[0]!, { bytes: b[1]! }, a[1]!])).toEqual([
+      { ...whole, runId: 'a', events: 3, duplicates: 1, names: ['one', 'two', 'three'] },
+      { ...whole, runId: 'b', events: 2, duplicates: 0, names: ['one', 'two'] },
+    ]);
+  });
+
+  it.each([
+    ['a hole', [a[0]!, a[2]!], { contiguous: false, chained: false }],
+    ['a missing start', [a[1]!, a[2]!], { contiguous: false, chained: false }],
+    [
+      'an edit',
+      [a[0]!, Buffer.from(a[1]!.toString().replace('two', 'TWO')), a[2]!],
+      { contiguous: true, chained: false },
+    ],
+    ['two contents', [...a, Buffer.from(a[1]!.toString().replace('two', 'TWO'))], { contiguous: false }],
+  ])('refuses %s', (_, lines, expected) => {
+    expect(checkLedger(lines)).toMatchObject([expected]);
+    expect(() => assertLedger(lines)).toThrow('does not verify');
+  });
+
+  it('reads NDJSON line by line, byte by byte, and refuses a torn end', () => {
+    const file = Buffer.concat(a.flatMap((line) => [line, Buffer.from('\n')]));
+    expect(readNdjson(file).map(String)).toEqual(a.map(String));
+    expect(readNdjson(new Uint8Array())).toEqual([]);
+    expect(() => readNdjson(file.subarray(0, -1))).toThrow('unfinished');
+  });
+});
