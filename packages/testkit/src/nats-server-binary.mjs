@@ -42,6 +42,7 @@ export async function findNatsServer({ version, log = () => {}, signal } = {}) {
   }
   const failures = [];
   for (const suite of suites) {
+    signal?.throwIfAborted();
     log(`fetching the nats-server package (${suite === OWN_SUITE ? "the distribution's own" : `Debian ${suite}`})`);
     try {
       const binary = await fetchPackage(suite, signal);
