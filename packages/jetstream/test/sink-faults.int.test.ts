@@ -226,7 +226,9 @@ it('takes no acknowledgement from anyone but our stream', async () => {
   ];
   let asked = 0;
   const liar = watching.subscribe('auditEvent.>', {
-    callback: (_error, message) => message.respond(answers[asked++ % answers.length]),
+    callback: (_error, message) => {
+      message.respond(answers[asked++ % answers.length]);
+    },
   });
   await watching.flush();
   const connection = await connectNats({ servers: server.url });
