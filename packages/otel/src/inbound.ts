@@ -22,6 +22,12 @@ const LONGEST_NAME = Math.max(...HEADER_NAMES.map((name) => name.length));
 const REPEATED = Symbol('repeated');
 
 /**
+ * Node and `Headers` join repeated headers with `, `, which no valid value holds. Where the last one is empty it is at the end,
+ * and trimming would make `a,` of it: a value that nobody sent. (Around each single value they trim themselves.)
+ */
+const JOINED_WITH_EMPTY = /, $/;
+
+/**
  * The workflow context of an inbound carrier: a run of its own, with workflow headers or without, and never that of the
  * context around it. The same carrier object always has the same one, so that HTTP instrumentation and our middleware,
  * which both extract, agree.
@@ -82,8 +88,8 @@ function headerNames<C>(carrier: C, getter: TextMapGetter<C>): readonly unknown[
 function readValue<C>(carrier: C, getter: TextMapGetter<C>, name: string): unknown {
   try {
     const value = getter.get(carrier, name);
-    if (!Array.isArray(value)) return value;
-    return value.length > 1 ? REPEATED : value[0];
+    if (Array.isArray(value)) return value.length > 1 ? REPEATED : value[0];
+    return typeof value === 'string' && JOINED_WITH_EMPTY.test(value) ? REPEATED : value;
   } catch {
     countIgnored('unreadable');
     return undefined;

@@ -113,6 +113,10 @@ describe('run', () => {
 });
 
 describe('hostile carriers', () => {
+  it.each(['a, ', ', ', 'a, , ', ', a', 'a, b'])('a repeated header that was joined to "%s" is no value', (joined) => {
+    expect(parse({ 'x-workflow-id': joined })).toEqual({});
+  });
+
   const throwing = () => {
     throw new Error('no');
   };

@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { waitFor } from './wait-for.ts';
+
+const FIXTURES = path.resolve(import.meta.dirname, '../fixtures');
+
+export interface AppOptions {
+  /** Loaded before the application, as a user does. Default `spanledger.mjs`. */
+  readonly load?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly nodeArgs?: readonly string[];
+  /** Where the application and what it loads are. Default: `fixtures`. */
+  readonly folder?: string;
+}
+
+export interface Answer<T> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: T;
+}
+
+/** `node --import ./spanledger.mjs app.mjs`: a process of its own, with the built packages. */
+export class App {
+  stdout = '';
+  stderr = '';
+  readonly child: ChildProcess;
+  readonly #closed: Promise<unknown>;
+
+  constructor(
+    script: string,
+    { load = 'spanledger.mjs', env = {}, nodeArgs = [], folder = FIXTURES }: AppOptions = {},
+  ) {
+    // Nothing of the test runner's environment configures the application.
+    const inherited = Object.entries(process.env).filter(([key]) => !/^(OTEL|SPANLEDGER|NODE|VITEST)/.test(key));
+    this.child = spawn(process.execPath, [...nodeArgs, '--import', `./${load}`, script], {
+      cwd: folder,
+      env: { ...Object.fromEntries(inherited), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child.stdout!.on('data', (chunk) => (this.stdout += chunk));
+    this.child.stderr!.on('data', (chunk) => (this.stderr = (this.stderr + chunk).slice(-16_384)));
+    this.#closed = once(this.child, 'close');
+  }
+
+  /** Starts a service and waits until it listens. */
+  static async serve(script: string, options?: AppOptions): Promise<App> {
+    const app = new App(script, options);
+    await waitFor(
+      () => `${script} to listen: ${app.stdout}${app.stderr}`,
+      () => {
+        if (app.child.exitCode !== null) throw new Error(`${script} exited with ${app.child.exitCode}: ${app.stderr}`);
+        return app.#port;
+      },
+    );
+    return app;
+  }
+
+  get port(): number {
+    return this.#port ?? 0;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async get<T = unknown>(target: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer<T>> {
+    const response = await fetch(new URL(target, this.url), { headers });
+    return { status: response.status, headers: response.headers, body: (await response.json()) as T };
+  }
+
+  /** Waits until the process has ended by itself. @returns its exit code, `null` if a signal ended it. */
+  async ended(): Promise<number | null> {
+    await this.#closed;
+    return this.child.exitCode;
+  }
+
+  /** Ends it as an operator does. */
+  async stop(): Promise<number | null> {
+    this.child.kill('SIGTERM');
+    return this.ended();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.#closed;
+  }
+
+  get #port(): number | undefined {
+    const port = /^listening on (\d+)$/m.exec(this.stdout)?.[1];
+    return port === undefined ? undefined : Number(port);
+  }
+}
