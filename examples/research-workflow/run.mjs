@@ -37,7 +37,7 @@ try {
 const ledger = await readBack(natsUrl, answers);
 const summary = { ...summaryOf(ledger), elapsed_ms: Date.now() - startedMs };
 showExecution(ledger, say);
-showTotals(summary, say);
+showTotals(summary, executions, say);
 if (values.json) console.log(JSON.stringify(summary));
 process.exitCode = ledger.verified ? 0 : 1;
 

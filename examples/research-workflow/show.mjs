@@ -7,7 +7,6 @@ export function summaryOf({ stream, natsVersion, executions }) {
   return {
     execution_id: executions[0].executionId,
     trace_id: executions[0].traceId,
-    executions: executions.length,
     events: sum('events'),
     runs: reports.reduce((total, report) => total + report.runs.length, 0),
     producers: [...new Set(reports.flatMap((report) => report.producers))].toSorted(),
@@ -54,11 +53,11 @@ export function showExecution({ executions: [{ executionId, report, timeline }] 
 }
 
 /** The verdict, and where to look next. */
-export function showTotals(summary, say) {
+export function showTotals(summary, executions, say) {
   const { gaps, conflicts, chain, open_runs: open, stream } = summary;
   const sound = gaps === 0 && conflicts === 0 && open === 0 && chain === 'ok';
   say(
-    `\n${sound ? 'VERIFIED' : 'NOT VERIFIED'}: ${summary.events} events in ${summary.runs} runs of ${summary.executions} ` +
+    `\n${sound ? 'VERIFIED' : 'NOT VERIFIED'}: ${summary.events} events in ${summary.runs} runs of ${executions} ` +
       `execution(s); ${gaps} gaps, ${conflicts} conflicts, ${open} open runs, chain ${chain}`,
   );
   say(`trace    ${summary.trace_id}${traceHint()}`);

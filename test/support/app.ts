@@ -6,7 +6,7 @@ import { waitFor } from './wait-for.ts';
 const FIXTURES = path.resolve(import.meta.dirname, '../fixtures');
 
 export interface AppOptions {
-  /** Loaded before the application, as a user does. Default `spanledger.mjs`. */
+  /** Loaded before the application, as a user does: a file of the folder, or a package. Default `spanledger.mjs`. */
   readonly load?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
@@ -33,7 +33,7 @@ export class App {
   ) {
     // Nothing of the test runner's environment configures the application.
     const inherited = Object.entries(process.env).filter(([key]) => !/^(OTEL|SPANLEDGER|NODE|VITEST)/.test(key));
-    this.child = spawn(process.execPath, [...nodeArgs, '--import', `./${load}`, script], {
+    this.child = spawn(process.execPath, [...nodeArgs, '--import', load.startsWith('@') ? load : `./${load}`, script], {
       cwd: folder,
       env: { ...Object.fromEntries(inherited), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
