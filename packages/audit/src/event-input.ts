@@ -9,12 +9,12 @@ export interface EventInput {
   /** snake_case, 1 to 128 characters. */
   readonly event: string;
   /** When it happened. Default: now. */
-  readonly time?: HrTime;
+  readonly time?: HrTime | undefined;
   /** `agent` by default; `workflow` for an orchestrator's events; `assistant`. */
   readonly entityType?: string;
-  readonly span?: SpanReference;
+  readonly span?: SpanReference | undefined;
   /** Milliseconds, rounded to a whole number. On end events. */
-  readonly durationMs?: number;
+  readonly durationMs?: number | undefined;
   readonly taskId?: string;
   readonly sessionId?: string;
   readonly clientRequestId?: string;
@@ -34,7 +34,7 @@ export interface SpanReference {
   readonly traceId: string;
   /** 16 lowercase hex. */
   readonly spanId: string;
-  readonly parentSpanId?: string;
+  readonly parentSpanId?: string | undefined;
   /** The trace's sampled flag: whether a search in Jaeger or Tempo will find it. */
   readonly sampled: boolean;
 }

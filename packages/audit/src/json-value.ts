@@ -56,10 +56,10 @@ export function toFields(
 
 /** A string of at most `max` UTF-16 units and its truncation mark, without lone surrogates. */
 export function boundText(text: string, max: number = FIELD_LIMITS.stringMax): string {
-  if (text.length <= max) return wellFormed(text);
+  if (text.length <= max) return text.toWellFormed();
   // A pair is not cut in half.
   const end = isHighSurrogate(text.charCodeAt(max - 1)) ? max - 1 : max;
-  return `${wellFormed(text.slice(0, end))}…[truncated:${text.length - end}]`;
+  return `${text.slice(0, end).toWellFormed()}…[truncated:${text.length - end}]`;
 }
 
 function jsonValue(value: unknown, budget: Budget): JsonValue | undefined {
@@ -154,10 +154,6 @@ function spend(budget: Budget, text: string): string {
 
 function truncated(count: number): string {
   return `…[truncated:${count}]`;
-}
-
-function wellFormed(text: string): string {
-  return text.replace(/\p{Surrogate}/gu, '\uFFFD');
 }
 
 function isHighSurrogate(unit: number): boolean {

@@ -5,17 +5,22 @@ import { getWorkflowContext } from './workflow-context.ts';
 import type { WorkflowContext } from './workflow-context.ts';
 
 /**
+ * Where a span keeps its workflow context. A property and not a `WeakMap` keyed by the span: it lives exactly as long, every
+ * copy of this package finds it, and it costs a tenth, on every span of the process.
+ */
+const LINK = Symbol.for('@spanledger/otel/workflow-context@1');
+
+interface Linked {
+  [LINK]?: WorkflowContext;
+}
+
+/**
  * Which workflow context something in `ctx` belongs to: the one that `ctx` carries; else that of its span, because
  * frameworks replace contexts but keep spans; else the instance run. A closed run takes nothing new.
  */
 export function workflowOf(ctx: Context): WorkflowContext {
-  const { instance, spans } = processState();
-  let scope = getWorkflowContext(ctx);
-  if (scope === undefined) {
-    const span = trace.getSpan(ctx);
-    scope = span && spans.get(span);
-  }
-  return scope === undefined || scope.run.closed ? instance : scope;
+  const scope = getWorkflowContext(ctx) ?? (trace.getSpan(ctx) as Linked | undefined)?.[LINK];
+  return scope === undefined || scope.run.closed ? processState().instance : scope;
 }
 
 /**
@@ -23,15 +28,10 @@ export function workflowOf(ctx: Context): WorkflowContext {
  * all: the run is then known from the span, whatever happens to its attributes.
  */
 export function linkSpan(span: object, parentContext: Context): WorkflowContext {
-  const { spans } = processState();
-  const known = spans.get(span);
-  if (known !== undefined) return known;
-  const scope = workflowOf(parentContext);
-  spans.set(span, scope);
-  return scope;
+  return ((span as Linked)[LINK] ??= workflowOf(parentContext));
 }
 
 /** @returns what `linkSpan` decided, or `undefined` for a span that no processor of ours has seen start. */
 export function workflowOfSpan(span: object): WorkflowContext | undefined {
-  return processState().spans.get(span);
+  return (span as Linked)[LINK];
 }

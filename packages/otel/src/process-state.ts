@@ -6,13 +6,12 @@ import { Run } from './run.ts';
 
 /**
  * What one process shares however many copies of this package and however many tracer providers it has
- * loaded: which carrier has which run, which span has which run, and the instance run.
+ * loaded: which carrier has which run, and the instance run.
  *
- * I7: both maps are weak, so the state of a run lives exactly as long as something can still emit into it.
+ * I7: the map is weak, so the state of a run lives exactly as long as something can still emit into it.
  */
 interface ProcessState {
   readonly carriers: WeakMap<object, WorkflowContext>;
-  readonly spans: WeakMap<object, WorkflowContext>;
   readonly instance: WorkflowContext;
   lifecycle: RunLifecycle | undefined;
   /** Set by the newest `WorkflowPropagator`, for the helpers that work without one at hand. */
@@ -26,7 +25,6 @@ export function processState(): ProcessState {
   const holder = globalThis as { [KEY]?: ProcessState };
   return (holder[KEY] ??= {
     carriers: new WeakMap(),
-    spans: new WeakMap(),
     instance: { run: new Run('instance', {}), workflow: {} },
     lifecycle: undefined,
     trustInbound: true,

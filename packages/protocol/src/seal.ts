@@ -1,6 +1,7 @@
 import { GENESIS_HASH, SCHEMA_VERSION } from './envelope.ts';
 import type { AuditEvent, AuditEventDraft } from './envelope.ts';
 import { SpanledgerError } from './errors.ts';
+import { encodeUtf8 } from './utf8-slab.ts';
 
 /** SHA-256 as 64 lowercase hex. Injected, because this package runs where `node:crypto` does not. */
 export type Sha256 = (bytes: Uint8Array) => string;
@@ -26,8 +27,6 @@ export interface SealedEvent {
   readonly subject: string;
 }
 
-const encoder = new TextEncoder();
-
 /** A run that has given no number yet. */
 export function createChain(runId: string): Chain {
   return { runId, seq: 0, head: GENESIS_HASH };
@@ -45,7 +44,7 @@ export function createChain(runId: string): Chain {
 export function seal(chain: Chain, draft: AuditEventDraft, subject: string, sha256: Sha256): SealedEvent {
   const { runId } = chain;
   const seq = chain.seq + 1;
-  const bytes = encoder.encode(JSON.stringify(toEnvelope(chain, seq, draft)));
+  const bytes = encodeUtf8(JSON.stringify(toEnvelope(chain, seq, draft)));
   const hash = sha256(bytes);
   if (chain.seq + 1 !== seq) {
     throw new SpanledgerError('SPANLEDGER_EVENT', `event ${runId}:${seq} was sealed by a getter of its own draft`);

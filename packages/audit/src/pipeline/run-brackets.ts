@@ -14,11 +14,11 @@ export type LifecycleMode = 'always' | 'with-events';
 /** When a run began or ended, and in which span, as its lifecycle emitter knows it. */
 export interface BracketPoint {
   /** Default: now. */
-  readonly time?: HrTime;
+  readonly time?: HrTime | undefined;
   /** The run's entry span, where there is one. */
   readonly span?: SpanReference | undefined;
   /** Whole run, in milliseconds; at its end. Default: measured from `begin`. */
-  readonly durationMs?: number;
+  readonly durationMs?: number | undefined;
 }
 
 /**
@@ -109,8 +109,8 @@ function bracketEvent(
     event,
     // A copy: what is held back must not change with the span.
     time: point.time ? [point.time[0], point.time[1]] : now(),
-    ...(point.span && { span: point.span }),
-    ...(point.durationMs !== undefined && { durationMs: point.durationMs }),
+    span: point.span,
+    durationMs: point.durationMs,
     fields: { ...fields, ...(callerCorrelationId && { caller_correlation_id: callerCorrelationId }) },
   };
 }

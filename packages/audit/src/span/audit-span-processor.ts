@@ -19,6 +19,9 @@ export interface AuditSpanOptions {
   readonly rules?: DesignationRules;
 }
 
+/** On a span whose end is told: no second processor, and no second registration of one, tells it again. */
+const TOLD = Symbol.for('@spanledger/audit/told@1');
+
 /** What a span's start means for its end. */
 interface Beginning {
   /** It brackets its run. */
@@ -37,9 +40,8 @@ export class AuditSpanProcessor {
   readonly #pipeline: AuditPipeline;
   readonly #rules: CompiledRules;
   readonly #faults = new SpanFaults();
-  // I7: weak, both. Most spans are in neither.
+  // I7: weak. Most spans are not in it.
   readonly #begun = new WeakMap<object, Beginning>();
-  readonly #told = new WeakSet<object>();
 
   /** @throws SpanledgerError `SPANLEDGER_OPTION` for a rule that cannot work. */
   constructor({ pipeline, rules = [] }: AuditSpanOptions) {
@@ -91,8 +93,8 @@ export class AuditSpanProcessor {
 
   #emitEnd(span: SpanView, rule: StartRule | undefined): void {
     const inputs = endEvents(span, this.#rules, rule, this.#faults);
-    if (inputs.length === 0 || this.#told.has(span)) return;
-    this.#told.add(span);
+    if (inputs.length === 0 || TOLD in span) return;
+    (span as { [TOLD]?: true })[TOLD] = true;
     const scope = scopeOf(span);
     for (const input of inputs) this.#pipeline.emit(scope, input);
   }

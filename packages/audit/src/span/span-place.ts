@@ -1,6 +1,6 @@
+import { TraceFlags } from '@opentelemetry/api';
 import type { HrTime } from '@opentelemetry/api';
-import type { EventInput } from '../event-input.ts';
-import { spanReference } from '../span-reference.ts';
+import type { EventInput, SpanReference } from '../event-input.ts';
 import type { SpanView } from './span-view.ts';
 
 /** When and where in its trace something happened. */
@@ -8,20 +8,26 @@ export type Place = Pick<EventInput, 'time' | 'span' | 'durationMs'>;
 
 /** The start of a span, or another moment in it. */
 export function placeAt(span: SpanView, time: HrTime): Place {
-  const reference = spanReference(span.spanContext(), span.parentSpanContext);
-  return { ...timeOf(time), ...(reference && { span: reference }) };
+  return { time: timeOf(time), span: referenceOf(span) };
 }
 
 export function placeAtEnd(span: SpanView): Place {
-  return { ...placeAt(span, span.endTime), ...durationOf(span.duration) };
+  return { time: timeOf(span.endTime), span: referenceOf(span), durationMs: durationOf(span.duration) };
+}
+
+/** The SDK checks a parent's ids before it makes them a span's, and its own are sound. */
+function referenceOf(span: SpanView): SpanReference {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  const sampled = (traceFlags & TraceFlags.SAMPLED) !== 0;
+  return { traceId, spanId, parentSpanId: span.parentSpanContext?.spanId, sampled };
 }
 
 /** A time that an application gave and that is none is left to the pipeline: now. The copy is ours (I1). */
-function timeOf([seconds, nanos]: HrTime): Pick<Place, 'time'> {
-  return Number.isFinite(seconds) && seconds >= 0 && Number.isFinite(nanos) ? { time: [seconds, nanos] } : {};
+function timeOf([seconds, nanos]: HrTime): HrTime | undefined {
+  return Number.isFinite(seconds) && seconds >= 0 && Number.isFinite(nanos) ? [seconds, nanos] : undefined;
 }
 
-function durationOf([seconds, nanos]: HrTime): Pick<Place, 'durationMs'> {
+function durationOf([seconds, nanos]: HrTime): number | undefined {
   const durationMs = seconds * 1000 + nanos / 1_000_000;
-  return durationMs >= 0 && Number.isFinite(durationMs) ? { durationMs } : {};
+  return durationMs >= 0 && Number.isFinite(durationMs) ? durationMs : undefined;
 }
