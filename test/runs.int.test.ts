@@ -50,6 +50,26 @@ it('gives concurrent calls, replicas and a restarted service numbers of their ow
   expect(collisions(events, ['workflow_execution_id', 'entity_type', 'entity_id', 'seq'])).toBe(48 - 8);
 });
 
+it('gives a request a run of its own where listen() was called inside workflow.run', async () => {
+  await using nats = await startNats();
+  await using app = await App.serve('listens-in-workflow.mjs', {
+    env: { OTEL_SERVICE_NAME: 'booted', SPANLEDGER_NATS_URL: nats.url },
+  });
+  await Promise.all([app.get('/?mark=with', headers()), app.get('/?mark=without')]);
+  const [inWorkflow = [], inNone = []] = await endedRuns(nats.url, ['with', 'without']);
+  expect(await app.stop()).toBe(143);
+
+  expect(inWorkflow.map((event) => event.workflow_execution_id)).toEqual(Array.from({ length: 4 }, () => EXECUTION));
+  expect(inNone).toHaveLength(4);
+  for (const event of inNone) {
+    expect(event).not.toHaveProperty('workflow_id');
+    expect(event).not.toHaveProperty('workflow_execution_id');
+  }
+  const { report } = await readLedger(nats.url);
+  expect(report.runs).toHaveLength(3);
+  expect(report.openRuns).toBe(0);
+});
+
 function headers(): Record<string, string> {
   return { 'X-Workflow-Id': 'research', 'X-Workflow-Execution-Id': EXECUTION, 'X-Workflow-Step-Id': 'search' };
 }
