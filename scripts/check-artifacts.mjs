@@ -1,11 +1,11 @@
 // Checks what users install: every public package is packed, and publint and attw read the tarball.
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { main } from './lib/main.mjs';
 import { onInterrupt } from './lib/processes.mjs';
-import { pnpm, readManifest } from './lib/set-up.mjs';
-import { ROOT, StepFailed, tool } from './lib/steps.mjs';
+import { pack, publicPackages } from './lib/pack.mjs';
+import { StepFailed, tool } from './lib/steps.mjs';
 
 await main(async () => {
   const tarballs = await mkdtemp(path.join(tmpdir(), 'spanledger-pack-'));
@@ -20,12 +20,6 @@ await main(async () => {
   }
 });
 
-async function publicPackages() {
-  const folders = (await readdir(path.join(ROOT, 'packages'))).map((name) => `packages/${name}`);
-  const manifests = await Promise.all(folders.map((folder) => readManifest(`${folder}/package.json`)));
-  return folders.filter((_, i) => !manifests[i].private);
-}
-
 /** @returns {Promise<string[]>} what publint and attw found */
 async function checkPackage(folder, tarballs) {
   const tarball = await pack(folder, tarballs);
@@ -34,9 +28,4 @@ async function checkPackage(folder, tarballs) {
     tool('@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only', '--no-emoji', '--format', 'ascii']),
   ]);
   return verdicts.flatMap(({ status, reason }) => (status === 'rejected' ? [`${folder}:\n${reason.message}`] : []));
-}
-
-async function pack(folder, destination) {
-  const output = await pnpm(['pack', '--json', '--pack-destination', destination], { cwd: path.join(ROOT, folder) });
-  return JSON.parse(output.slice(output.indexOf('{'))).filename;
 }
