@@ -6,7 +6,7 @@ import type { Content, RunContents } from './run-contents.ts';
 
 /**
  * Judges one run: every number is an event, or in a hole that is covered or not; every number has one content; every
- * content links to what is before it. What is settled needs no look.
+ * content links to what is before it; and one producer wrote all of it. What is settled needs no look.
  *
  * @param losses ranges of this run that its own producer reported, by first number.
  */
@@ -20,8 +20,18 @@ export function checkRun(run: RunContents, losses: readonly RangeReport[]): Find
     findings.push(...conflicts(runId, seq, contents), ...brokenLinks(runId, contents, expectedLinks(run, seq, losses)));
     nextSeq = Math.max(nextSeq, seq + 1);
   }
-  findings.push(...lostTail(runId, nextSeq, losses));
+  findings.push(...lostTail(runId, nextSeq, losses), ...strangers(run));
   return findings;
+}
+
+/** Only the process that minted a run appends to it: whoever else does, does so once or often, is one finding. */
+function strangers(run: RunContents): Finding[] {
+  const { runId } = run;
+  const [owner, ...others] = run.producers();
+  return others.map((producer) => {
+    const { seq = 0, streamSeq = 0 } = run.firstOf(producer) ?? {};
+    return { cause: 'foreign_producer', runId, seq, eventId: eventId({ runId, seq }), streamSeq, producer, owner };
+  });
 }
 
 /** The hashes that `prev_hash` of number `seq` may have, or `undefined` where nobody can know. */

@@ -52,6 +52,13 @@ export interface ProducerMismatchFinding extends Place {
   readonly subject: string;
 }
 
+/** This is the first event of a producer that the run does not belong to: the run began with another one's event. */
+export interface ForeignProducerFinding extends Place {
+  readonly cause: 'foreign_producer';
+  readonly producer: string;
+  readonly owner: string;
+}
+
 /** A record that is no event: not UTF-8 JSON, or without the fields that a chain needs. It belongs to no run. */
 export interface UnparsableFinding {
   readonly cause: 'unparsable';
@@ -70,4 +77,5 @@ export type Finding =
   | ConflictFinding
   | BrokenChainFinding
   | ProducerMismatchFinding
+  | ForeignProducerFinding
   | UnparsableFinding;

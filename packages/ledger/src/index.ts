@@ -2,6 +2,7 @@ export type {
   BrokenChainFinding,
   ConflictFinding,
   Finding,
+  ForeignProducerFinding,
   GapFinding,
   LossFinding,
   ProducerMismatchFinding,

@@ -23,9 +23,10 @@ export function judgeHole(
   };
   let open = firstSeq;
   for (const loss of losses) {
-    if (loss.range.lastSeq < open || loss.range.firstSeq > lastSeq) continue;
     const from = Math.max(open, loss.range.firstSeq);
     const to = Math.min(lastSeq, loss.range.lastSeq);
+    // Beside the hole, or reported by another one already.
+    if (from > to) continue;
     gap(open, from - 1);
     found.push({
       cause: 'loss',

@@ -19,7 +19,6 @@ export interface Content {
  */
 export class RunContents {
   readonly runId: string;
-  readonly producers = new Set<string>();
   /** The lowest number of a terminal event. */
   terminalSeq: number | undefined;
   lastSeq = 0;
@@ -31,6 +30,8 @@ export class RunContents {
   readonly #streamSeqs: number[] = [];
   readonly #waiting = new Map<number, Content[]>();
   #head = GENESIS_HASH;
+  /** The lowest number that each producer signs; of rivals, the one with the lower hash, so that arrival does not count. */
+  readonly #firsts = new Map<string, { readonly seq: number; readonly hash: string }>();
 
   constructor(runId: string) {
     this.runId = runId;
@@ -49,11 +50,23 @@ export class RunContents {
       this.#wait({ seq, hash, prevHash, streamSeq });
     }
     this.events += 1;
-    this.producers.add(producer);
+    this.#noteProducer(producer, seq, hash);
     if (seq < this.lastSeq) this.reordered += 1;
     else this.lastSeq = seq;
     if (endsRun(event)) this.terminalSeq = Math.min(seq, this.terminalSeq ?? seq);
     return true;
+  }
+
+  /** Who wrote in it, its owner first: a run belongs to the producer of its first event. One, in a sound run. */
+  producers(): [owner: string, ...others: string[]] {
+    const byFirst = [...this.#firsts].sort(([, a], [, b]) => (isBefore(a, b) ? -1 : 1));
+    return byFirst.map(([producer]) => producer) as [string, ...string[]];
+  }
+
+  /** The first event of one of its producers. */
+  firstOf(producer: string): Content | undefined {
+    const first = this.#firsts.get(producer);
+    return first && this.contentsOf(first.seq).find(({ hash }) => hash === first.hash);
   }
 
   /** Numbers 1 to this one are here, and each links to the one before. */
@@ -83,6 +96,11 @@ export class RunContents {
   countAfter(seq: number): number {
     const settled = Math.max(0, this.settledSeq - seq);
     return settled + this.unsettledSeqs().filter((other) => other > Math.max(seq, this.settledSeq)).length;
+  }
+
+  #noteProducer(producer: string, seq: number, hash: string): void {
+    const first = this.#firsts.get(producer);
+    if (first === undefined || isBefore({ seq, hash }, first)) this.#firsts.set(producer, { seq, hash });
   }
 
   #isNext(seq: number, prevHash: string): boolean {
@@ -129,6 +147,12 @@ export class RunContents {
     if (hash === undefined || streamSeq === undefined) return undefined;
     return { seq, hash, prevHash: this.#hashes[seq - 2] ?? GENESIS_HASH, streamSeq };
   }
+}
+
+type Key = Pick<Content, 'seq' | 'hash'>;
+
+function isBefore(a: Key, b: Key): boolean {
+  return a.seq < b.seq || (a.seq === b.seq && a.hash < b.hash);
 }
 
 function endsRun(event: AuditEvent): boolean {

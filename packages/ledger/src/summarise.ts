@@ -7,7 +7,7 @@ export function summarise(run: RunContents, found: readonly Finding[]): RunSumma
   const { terminalSeq } = run;
   return {
     runId: run.runId,
-    producers: [...run.producers].sort(),
+    producers: run.producers().sort(),
     events: run.events,
     lastSeq: run.lastSeq,
     state: terminalSeq === undefined ? 'open' : 'ended',

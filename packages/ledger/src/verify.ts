@@ -68,8 +68,9 @@ export class LedgerVerifier {
     const lossesByRun = groupByRun(this.#losses.filter(hasRange));
     const runs: RunSummary[] = [];
     for (const run of this.#runs.values()) {
-      // A producer speaks for its own runs only.
-      const losses = lossesByRun.get(run.runId)?.filter((loss) => run.producers.has(loss.producer)) ?? [];
+      const [owner] = run.producers();
+      // A producer speaks for its own runs only, and writing into a run does not make it one's own.
+      const losses = lossesByRun.get(run.runId)?.filter(({ producer }) => producer === owner) ?? [];
       const found = checkRun(run, losses);
       runs.push(summarise(run, found));
       findings.push(...found);

@@ -182,6 +182,26 @@ describe('what was reported lost', () => {
     expect(result.findings).toMatchObject([{ cause: 'gap', seq: 2 }]);
   });
 
+  it("by its own producer: writing into a run does not make it one's own", async () => {
+    const run = new TestRun('agent');
+    const events = run.complete(4);
+    const stranger = { ...run.seal('tool_exec', { producer: 'mallory' }), subject: 'auditEvent.-.-.mallory' };
+    const report = new TestRun('mallory').reportLoss(events.slice(1, 2));
+    const result = await verify(stored([events[0]!, ...events.slice(2), stranger, report]), { sha256 });
+    expect(result.findings).toMatchObject([
+      { cause: 'gap', seq: 2 },
+      { cause: 'foreign_producer', seq: 5 },
+    ]);
+  });
+
+  it('twice, in ranges of which one ends behind the hole', async () => {
+    const events = new TestRun().complete(5);
+    const instance = new TestRun();
+    const reports = [instance.reportLoss(events.slice(1, 3)), instance.reportLoss(events.slice(1, 4))];
+    const result = await verify(stored([events[0]!, ...events.slice(3), ...reports]), { sha256 });
+    expect(result.findings).toMatchObject([{ cause: 'loss', seq: 2, lastSeq: 3 }]);
+  });
+
   it('before it had numbers', async () => {
     const report = new TestRun().seal('audit_loss', { fields: { reason: 'queue_full', count: 12 } });
     const result = await verify(stored([report]), { sha256 });
@@ -239,6 +259,22 @@ describe('what does not fit is named where it is', () => {
     }
     expect(await verify([{ bytes, streamSeq: 1, subject: 'auditEvent' }], { sha256 })).toMatchObject(clean);
     expect(await verify([{ bytes, streamSeq: 1 }], { sha256 })).toMatchObject(clean);
+  });
+});
+
+describe('a run belongs to the producer that began it', () => {
+  it('whoever else writes into it is named at its first event, however well that links', async () => {
+    const run = new TestRun('agent');
+    const events = [run.seal('invocation_started'), run.seal('tool_exec')];
+    const foreign = ['auth_verify', 'auth_verify'].map((event) => run.seal(event, { producer: 'mallory' }));
+    const records = stored([...events, ...foreign].map((event) => ({ ...event, subject: 'auditEvent' })));
+
+    const result = await verify(records, { sha256 });
+
+    expect(result).toMatchObject({ verified: false, chain: 'ok', gaps: 0, producers: ['agent', 'mallory'] });
+    const expected = { cause: 'foreign_producer', producer: 'mallory', owner: 'agent', seq: 3, streamSeq: 3 };
+    expect(result.findings).toMatchObject([expected]);
+    expect((await verify(records.reverse(), { sha256 })).findings).toEqual(result.findings);
   });
 });
 
