@@ -9,10 +9,12 @@ import { ROOT, stepRunner } from './lib/steps.mjs';
 const TARBALLS = path.join(ROOT, '.cache/tarballs');
 
 await main(async () => {
-  await setUp(process.stdout);
-  await rm(TARBALLS, { recursive: true, force: true });
-  await mkdir(TARBALLS, { recursive: true });
   const folders = await publicPackages();
+  // The compiler leaves behind what it made of sources that are gone since.
+  const leftovers = [TARBALLS, ...folders.map((folder) => path.join(ROOT, folder, 'dist'))];
+  await Promise.all(leftovers.map((folder) => rm(folder, { recursive: true, force: true })));
+  await setUp(process.stdout);
+  await mkdir(TARBALLS, { recursive: true });
   await stepRunner(process.stdout)('pack', () => Promise.all(folders.map((folder) => pack(folder, TARBALLS))));
   console.log(`\nnpm install ${path.relative(process.cwd(), TARBALLS)}/*.tgz`);
   return 0;
