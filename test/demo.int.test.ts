@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type NatsServer, startNats } from '@spanledger/testkit';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { readLedger } from './support/ledger.ts';
 import { waitFor } from './support/wait-for.ts';
 
@@ -78,6 +78,7 @@ class Demo {
     this.#child.stdout!.on('data', (chunk) => (this.stdout += chunk));
     this.#child.stderr!.on('data', (chunk) => (this.stderr += chunk));
     this.#closed = once(this.#child, 'exit');
+    onTestFinished(() => endGroup(this.pid));
   }
 
   get pid(): number {
@@ -94,6 +95,15 @@ class Demo {
 async function childrenOf(pid: number): Promise<number[]> {
   const pids = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
   return pids.split(' ').filter(Boolean).map(Number);
+}
+
+/** A failed test leaves nothing behind either. */
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended, as it should.
+  }
 }
 
 function isRunning(pid: number): boolean {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { waitFor } from './wait-for.ts';
 
 const FIXTURES = path.resolve(import.meta.dirname, '../fixtures');
+const ENDS_WITH_TEST = path.join(FIXTURES, 'ends-with-test.mjs');
 
 export interface AppOptions {
   /** Loaded before the application, as a user does: a file of the folder, or a package. Default `spanledger.mjs`. */
@@ -33,11 +34,15 @@ export class App {
   ) {
     // Nothing of the test runner's environment configures the application.
     const inherited = Object.entries(process.env).filter(([key]) => !/^(OTEL|SPANLEDGER|NODE|VITEST)/.test(key));
-    this.child = spawn(process.execPath, [...nodeArgs, '--import', load.startsWith('@') ? load : `./${load}`, script], {
-      cwd: folder,
-      env: { ...Object.fromEntries(inherited), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    this.child = spawn(
+      process.execPath,
+      [...nodeArgs, '--import', ENDS_WITH_TEST, '--import', load.startsWith('@') ? load : `./${load}`, script],
+      {
+        cwd: folder,
+        env: { ...Object.fromEntries(inherited), ...env },
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      },
+    );
     this.child.stdout!.on('data', (chunk) => (this.stdout += chunk));
     this.child.stderr!.on('data', (chunk) => (this.stderr = (this.stderr + chunk).slice(-16_384)));
     this.#closed = once(this.child, 'close');
