@@ -25,7 +25,7 @@ export interface EventInput {
   readonly tokensUnavailable?: true;
   readonly requestId?: string;
   /** Plain JSON, already allow-listed and bounded; see `json-value.ts`. */
-  readonly fields?: Readonly<Record<string, JsonValue>>;
+  readonly fields?: Readonly<Record<string, JsonValue>> | undefined;
 }
 
 /** Where the event is in its trace. */

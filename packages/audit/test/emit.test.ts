@@ -66,8 +66,24 @@ describe('audit.emit', () => {
     expect((await events())[0]?.['fields']).toMatchObject({ big: '1180591620717411303424' });
   });
 
-  it.each(['', 'Payment', 'a-b', 'a__b', undefined as never])('throws for the name %j', (event) => {
+  it.each(['', 'Payment', 'a-b', 'a__b', 'audit_loss', undefined as never])('throws for the name %j', (event) => {
     expect(() => audit.emit({ event })).toThrow(expect.objectContaining({ code: 'SPANLEDGER_EVENT' }));
+  });
+
+  it.each([new Date(), [-1, 0], [Date.now(), 0], 'now'] as never[])(
+    'is not lost for the time %j: it happened now',
+    async (time) => {
+      expect(audit.emit({ event: 'payment', time })).toBeDefined();
+      expect(Date.parse(String((await events())[0]?.['ts']))).toBeGreaterThan(Date.now() - 60_000);
+    },
+  );
+
+  it('cannot name a span, nor pass the size of an event, by what is spread into it (I6, I7)', async () => {
+    const body = { span: { traceId: 'a'.repeat(100_000), spanId: 'b', sampled: true }, tokensUnavailable: { huge: 1 } };
+    audit.emit({ ...(body as object), event: 'payment' });
+    const [event] = await events();
+    expect(event).not.toHaveProperty('trace_id');
+    expect(event).not.toHaveProperty('tokens_unavailable');
   });
 
   it('makes no event without a pipeline', () => {

@@ -1,7 +1,7 @@
 import { context } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { isTracingSuppressed } from '@opentelemetry/core';
-import { getWorkflowContext, setWorkflowContext } from '@spanledger/otel';
+import { getWorkflowContext, processState, setWorkflowContext } from '@spanledger/otel';
 import { checkChain, eventId } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { assertLedger, assertValidEvents } from '@spanledger/testkit';
@@ -184,6 +184,24 @@ describe('sealing', () => {
     );
   });
 
+  it('also where all that is not fields is as long as it can be', async () => {
+    const control = (length: number): string => '\u0001'.repeat(length);
+    const own = { agentVersion: control(128), orgId: control(128), workspaceId: control(128) };
+    const sink = memorySink();
+    const pipeline = createAuditPipeline({ producer: control(128), ...own, sink });
+    const id = '\\'.repeat(128);
+    const workflow = { workflowId: id, executionId: id, stageId: id, stepId: id, caller: id, attempt: 1 };
+    const text = control(300);
+    const ids = { taskId: text, sessionId: text, clientRequestId: text, entityType: text, requestId: text };
+    const span = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), parentSpanId: 'c'.repeat(16), sampled: true };
+    for (let units = 7_500; units < 8_300; units += 10) {
+      const fields = { value: control(units) };
+      pipeline.emit(newScope(workflow), { event: 'e', ...ids, model: text, provider: text, span, fields });
+    }
+    await pipeline.flush();
+    expect(Math.max(...sink.records.map(({ bytes }) => bytes.length))).toBeLessThanOrEqual(65_536);
+  });
+
   it('leaves small values whole beside a huge one', async () => {
     const { sink, pipeline } = setUp();
     pipeline.emit(newScope(), { event: 'tool_exec', fields: { small: 'y'.repeat(900), huge: 'x'.repeat(200_000) } });
@@ -243,6 +261,31 @@ describe('flush and shutdown', () => {
     expect(sink.records).toHaveLength(1_000);
     expect(scope.run.chain.seq).toBe(1_000);
     expect(await sink.writeEvent({} as never)).toMatchObject({ status: 'failed' });
+  });
+
+  it('waits as long as it takes where the deadline is Infinity', async () => {
+    const gate = gateSink();
+    const pipeline = createAuditPipeline({ producer: 'svc', sink: gate });
+    pipeline.emit(newScope(), { event: 'tool_exec' });
+    const flushed = pipeline.flush(Infinity);
+    const done = pipeline.shutdown(Infinity);
+    setTimeout(() => gate.open(), 50);
+    expect(await flushed).toBe(true);
+    await done;
+    expect(gate.stored.records).toHaveLength(1);
+  });
+
+  it('seals nothing any more once it is shut down, whatever became of the rest', async () => {
+    const gate = gateSink();
+    const pipeline = createAuditPipeline({ producer: 'svc', sink: gate });
+    const scope = newScope();
+    for (let n = 0; n < 100; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
+    const { chain } = processState().instance.run;
+    const before = chain.seq;
+    await pipeline.shutdown(50);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(gate.started).toBe(100);
+    expect(chain.seq).toBe(before);
   });
 
   it('shutdown keeps its deadline with a sink that does not answer', async () => {

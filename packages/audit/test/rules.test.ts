@@ -76,7 +76,7 @@ async function eventOf(rules: DesignationRules, spec: SpanSpec): Promise<Record<
   span.setAttributes(attributes);
   if (spec.failed) span.setStatus({ code: SpanStatusCode.ERROR, message: 'it broke' });
   span.end();
-  expect(Object.values(processor.faults)).toEqual([0, 0, 0, 0, 0]);
+  expect(Object.values(processor.faults).filter(Boolean)).toEqual([]);
   const all = await events();
   expect(all.length).toBeLessThanOrEqual(1);
   return all[0];

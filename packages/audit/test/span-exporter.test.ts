@@ -122,6 +122,15 @@ describe('AuditSpanExporter.export', () => {
     expect(await exported(exporter, endedSpans(['other'], execution))).toEqual({ code: 0 });
   });
 
+  it('is survived when its callback throws: the process is not ended', async () => {
+    const exporter = new AuditSpanExporter({ pipeline: createAuditPipeline({ producer: 'svc', sink: memorySink() }) });
+    exporter.export([], () => {
+      throw new Error('callback');
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(exporter.faults.export_callback).toBe(1);
+  });
+
   it('fails after its shutdown', async () => {
     const { exporter } = exporterTo(memorySink());
     await exporter.shutdown();

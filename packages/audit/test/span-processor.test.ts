@@ -243,6 +243,43 @@ describe('hostile spans', () => {
     expect(Date.parse(String(event?.['ts']))).toBeGreaterThan(1_600_000_000_000);
     expect(event).not.toHaveProperty('duration_ms');
   });
+
+  it('a time past what RFC 3339 can write does not cost the event (I3)', async () => {
+    const { tracer, events } = traced({ rules: charge });
+    const microseconds = Date.now() * 1000;
+    tracer.startSpan('charge-card', {}, inRun()).end(microseconds);
+    expect(Date.parse(String((await events())[0]?.['ts']))).toBeLessThan(microseconds);
+  });
+
+  it('details reach nothing but details, whatever a rule returns beside them (I6)', async () => {
+    const span = { traceId: 'evil', spanId: 'evil', sampled: true };
+    const more = { model: 'm', event: 'forged', time: [1, 0], durationMs: 42, span, fields: { forged: true } };
+    const rules = [
+      { when: { name: 'data' }, event: 'payment', details: () => more },
+      () => ({ ...more, event: 'payment', fields: undefined }),
+    ] as never;
+    const { tracer, events } = traced({ rules });
+    const ctx = inRun();
+    const started = [tracer.startSpan('data', {}, ctx), tracer.startSpan('function', {}, ctx)];
+    for (const one of started) one.end();
+    const [first, second] = await events();
+    for (const [i, event] of [first, second].entries()) {
+      expect(event).toMatchObject({ event: 'payment', model: 'm', trace_id: started[i]!.spanContext().traceId });
+      expect(event?.['duration_ms']).not.toBe(42);
+      expect(event).not.toHaveProperty('fields');
+    }
+  });
+
+  it('no span can speak for the ledger (I9)', async () => {
+    const { tracer, events, processor } = traced();
+    const forged = { 'forge.audit.event': 'audit_loss', run_id: 'r', first_seq: 1, last_seq: 9, reason: 'none' };
+    const span = tracer.startSpan('x', { attributes: forged }, inRun());
+    span.addEvent('y', forged);
+    span.end();
+    expect(await events()).toEqual([]);
+    expect(processor.faults.event_name).toBe(2);
+    expect(() => traced({ rules: { when: { name: 'x' }, event: 'audit_checkpoint' } })).toThrow("the ledger's own");
+  });
 });
 
 describe('sampling (I4)', () => {

@@ -187,6 +187,18 @@ describe('run.step', () => {
     expect(all[2]?.fields).toEqual({ status: 'error', error_type: 'RangeError', error_message: 'try 1' });
   });
 
+  it('passes an error on unchanged that throws when it is looked at', async () => {
+    class Hostile extends Error {
+      override get name(): string {
+        throw new Error('name');
+      }
+    }
+    const hostile = new Hostile('m');
+    const fail = () => Promise.reject(hostile);
+    await expect(workflow.run({}, (run) => run.step('s', fail))).rejects.toBe(hostile);
+    expect((await events()).map(({ event }) => event).slice(-2)).toEqual(['workflow_step_failed', 'workflow_failed']);
+  });
+
   it('passes errors on unchanged', async () => {
     const thrown = Object.freeze({ odd: true });
     const caught = await workflow

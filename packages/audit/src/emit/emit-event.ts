@@ -1,6 +1,7 @@
 import { context, trace } from '@opentelemetry/api';
 import { workflowOf } from '@spanledger/otel';
-import { SpanledgerError, isEventName } from '@spanledger/protocol';
+import { SpanledgerError } from '@spanledger/protocol';
+import { isApplicationEvent } from '../application-event.ts';
 import type { EventInput } from '../event-input.ts';
 import { toFields } from '../json-value.ts';
 import { pipelineOrWarn } from '../pipeline/registry.ts';
@@ -20,16 +21,20 @@ export interface EmitOptions extends Omit<EventInput, 'span' | 'fields'> {
  * and thrown.
  *
  * @returns the event id `<run_id>:<seq>`, or `undefined` if no event was made: no pipeline, shut down, or queue full.
- * @throws SpanledgerError `SPANLEDGER_EVENT` if `event` is not snake_case of 1 to 128 characters
+ * @throws SpanledgerError `SPANLEDGER_EVENT` if `event` is not snake_case of 1 to 128 characters, or is one of `LEDGER_EVENTS`
  */
 export function emitEvent(options: EmitOptions): string | undefined {
-  if (!isEventName(options.event)) {
-    throw new SpanledgerError('SPANLEDGER_EVENT', 'event must be a snake_case name of 1 to 128 characters');
+  if (!isApplicationEvent(options.event)) {
+    throw new SpanledgerError(
+      'SPANLEDGER_EVENT',
+      "event must be a snake_case name of 1 to 128 characters, and not one of the ledger's own",
+    );
   }
   const pipeline = pipelineOrWarn();
   if (pipeline === undefined) return undefined;
   const { fields: given, ...rest } = options;
   const fields = toFields(given);
   const span = spanReference(trace.getActiveSpan()?.spanContext());
-  return pipeline.emit(workflowOf(context.active()), { ...rest, ...(fields && { fields }), ...(span && { span }) });
+  // I6: also where there is none, whatever was spread into the options.
+  return pipeline.emit(workflowOf(context.active()), { ...rest, fields, span });
 }

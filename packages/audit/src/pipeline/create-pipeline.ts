@@ -26,6 +26,8 @@ const SHED_UNTIL = 3 / 4;
 /** What is above the mark is kept for `audit_loss`; one needs less than this, in bytes. */
 const REPORT_MAX_BYTES = 4_096;
 
+/** Node's timers know no later moment, and fire at once for one. 24 days. */
+const DEADLINE_MAX_MS = 2 ** 31 - 1;
 const FLUSH_MS = 30_000;
 const SHUTDOWN_MS = 5_000;
 
@@ -70,11 +72,11 @@ class Pipeline implements AuditPipeline {
 
   async flush(deadlineMs: number = FLUSH_MS): Promise<boolean> {
     this.#losses.drain();
-    return this.#queue.settled(deadlineMs);
+    return this.#queue.settled(bounded(deadlineMs));
   }
 
   shutdown(deadlineMs: number = SHUTDOWN_MS): Promise<void> {
-    return (this.#shutdown ??= this.#close(deadlineMs));
+    return (this.#shutdown ??= this.#close(bounded(deadlineMs)));
   }
 
   /** One direction: envelope, bound, seal, queue. I1: nothing here waits. I5: nothing here throws. */
@@ -213,4 +215,9 @@ class Pipeline implements AuditPipeline {
     }
     this.#stopObserving?.();
   }
+}
+
+/** `Infinity` means as long as it takes. */
+function bounded(deadlineMs: number): number {
+  return Math.min(deadlineMs, DEADLINE_MAX_MS);
 }

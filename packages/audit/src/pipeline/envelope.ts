@@ -23,7 +23,7 @@ export function createEnvelope(
   const { run, workflow } = scope;
   const { span } = input;
   return {
-    ts: formatTimestamp(input.time ?? now()),
+    ts: timestamp(input.time),
     event: input.event,
     producer: options.producer,
     task_id: text(input.taskId),
@@ -51,10 +51,19 @@ export function createEnvelope(
     provider: text(input.provider),
     input_tokens: wholeNumber(input.inputTokens),
     output_tokens: wholeNumber(input.outputTokens),
-    tokens_unavailable: input.tokensUnavailable || undefined,
+    tokens_unavailable: input.tokensUnavailable === true || undefined,
     request_id: text(input.requestId),
     fields: hasKeys(input.fields) ? input.fields : undefined,
   };
+}
+
+/** I3: a time that an application gave and that cannot be written (microseconds for milliseconds, a `Date`) is now. */
+function timestamp(time: EventInput['time']): string {
+  try {
+    return formatTimestamp(time ?? now());
+  } catch {
+    return formatTimestamp(now());
+  }
 }
 
 function text(value: string | undefined): string | undefined {

@@ -22,6 +22,7 @@ export class LossReporter {
   readonly #inFlight = new WeakMap<SealedEvent, LossRange | number>();
   #retryInMs = 0;
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(report: Report) {
     this.#report = report;
@@ -29,7 +30,7 @@ export class LossReporter {
 
   /** Reports what is open, while there is room; nothing while a pause lasts. */
   drain(): void {
-    if (this.#retryInMs > 0) return;
+    if (this.#closed || this.#retryInMs > 0) return;
     while (this.#reportOne());
   }
 
@@ -56,7 +57,9 @@ export class LossReporter {
     this.drain();
   }
 
+  /** Reports nothing more: what is lost from now on is not in the ledger. */
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
   }
 
@@ -79,7 +82,7 @@ export class LossReporter {
   }
 
   #pause(): void {
-    if (this.#timer !== undefined) return;
+    if (this.#closed || this.#timer !== undefined) return;
     this.#retryInMs = Math.min(this.#retryInMs * 2 || RETRY_MIN_MS, RETRY_MAX_MS);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;

@@ -1,7 +1,6 @@
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import type { LifecycleMode } from './run-brackets.ts';
-import { STRUCTURE_MAX_BYTES } from './size-bound.ts';
 
 export interface AuditPipelineOptions {
   /** The service's name: 1 to 128 bytes, stable over restarts and replicas. Also `entity_id`. */
@@ -40,6 +39,8 @@ export interface ResolvedPipelineOptions {
 
 const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
 const EVENT_MAX_BYTES = 65_536;
+/** Room for what is not `fields` (`STRUCTURE_MAX_BYTES`), and as much again. */
+const EVENT_MAX_BYTES_MIN = 32_768;
 const TEXT_MAX = 128;
 
 /** @throws SpanledgerError `SPANLEDGER_PRODUCER` or `SPANLEDGER_OPTION` */
@@ -47,7 +48,7 @@ export function resolvePipelineOptions(options: AuditPipelineOptions): ResolvedP
   const eventMaxBytes = integer(
     'eventMaxBytes',
     options.eventMaxBytes ?? EVENT_MAX_BYTES,
-    2 * STRUCTURE_MAX_BYTES,
+    EVENT_MAX_BYTES_MIN,
     1_048_576,
   );
   return Object.freeze({

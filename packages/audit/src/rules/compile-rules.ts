@@ -1,6 +1,7 @@
 import { SpanStatusCode } from '@opentelemetry/api';
-import { SpanledgerError, isEventName } from '@spanledger/protocol';
+import { SpanledgerError } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
+import { isApplicationEvent } from '../application-event.ts';
 import type { SpanView } from '../span/span-view.ts';
 import { compileCondition } from './compile-condition.ts';
 import type {
@@ -118,8 +119,10 @@ function compileFunction(rule: FunctionRule): EndRule {
     const designation = rule(span);
     if (designation === undefined || designation === null) return undefined;
     const { event, level = 'metadata', fields, ...details } = designation;
-    if (!isEventName(event))
-      throw new TypeError(`a rule named an event ${JSON.stringify(event)}, which is not snake_case`);
+    if (!isApplicationEvent(event))
+      throw new TypeError(
+        `a rule named an event ${JSON.stringify(event)}, which is not snake_case, or the ledger's own`,
+      );
     return { event, content: () => ({ details, fields: recordFields(fields, level) }) };
   };
 }
@@ -132,8 +135,10 @@ function checkEvents(event: DataRule['event']): RuleEvents {
   for (const [when, name] of given) {
     if (!EVENT_KEYS.has(when))
       throw new RuleProblem(`\`event.${when}\` is not one of \`start\`, \`end\` and \`error\``);
-    if (isEventName(name)) continue;
-    throw new RuleProblem(`event name ${JSON.stringify(name)} must be snake_case, 1 to 128 characters`);
+    if (isApplicationEvent(name)) continue;
+    throw new RuleProblem(
+      `event name ${JSON.stringify(name)} must be snake_case, 1 to 128 characters, and not one of the ledger's own`,
+    );
   }
   return events;
 }

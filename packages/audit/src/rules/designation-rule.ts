@@ -41,20 +41,21 @@ export type RuleFields =
   | Readonly<Record<string, string | readonly string[]>>
   | ((span: SpanView) => Readonly<Record<string, unknown>> | undefined);
 
+export const EVENT_DETAILS = [
+  'entityType',
+  'taskId',
+  'sessionId',
+  'clientRequestId',
+  'model',
+  'provider',
+  'inputTokens',
+  'outputTokens',
+  'tokensUnavailable',
+  'requestId',
+] as const satisfies readonly (keyof EventInput)[];
+
 /** The properties of an event that are neither its place nor its `fields`. */
-export type EventDetails = Pick<
-  EventInput,
-  | 'entityType'
-  | 'taskId'
-  | 'sessionId'
-  | 'clientRequestId'
-  | 'model'
-  | 'provider'
-  | 'inputTokens'
-  | 'outputTokens'
-  | 'tokensUnavailable'
-  | 'requestId'
->;
+export type EventDetails = Pick<EventInput, (typeof EVENT_DETAILS)[number]>;
 
 /** Designation as data: spans that meet `when` are audit events. */
 export interface DataRule {

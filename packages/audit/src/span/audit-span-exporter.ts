@@ -63,10 +63,13 @@ export class AuditSpanExporter {
   }
 
   export(spans: readonly SpanView[], resultCallback: (result: ExportResultShape) => void): void {
-    void Promise.all(spans.flatMap((span) => this.#record(span))).then((errors) => {
-      const error = errors.find((one) => one !== undefined);
-      resultCallback(error === undefined ? { code: SUCCESS } : { code: FAILED, error });
-    });
+    Promise.all(spans.flatMap((span) => this.#record(span)))
+      .then((errors) => {
+        const error = errors.find((one) => one !== undefined);
+        resultCallback(error === undefined ? { code: SUCCESS } : { code: FAILED, error });
+      })
+      // I5: an unhandled rejection would end the process.
+      .catch((error: unknown) => this.#faults.report('export_callback', error));
   }
 
   async forceFlush(): Promise<void> {

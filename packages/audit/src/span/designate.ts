@@ -1,10 +1,13 @@
 import { SpanStatusCode } from '@opentelemetry/api';
 import type { Attributes } from '@opentelemetry/api';
-import { AUDIT_EVENT_ATTRIBUTE, isEventName } from '@spanledger/protocol';
+import { AUDIT_EVENT_ATTRIBUTE } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
+import { isApplicationEvent } from '../application-event.ts';
 import type { EventInput } from '../event-input.ts';
 import { boundText } from '../json-value.ts';
 import type { CompiledRules, EventContent, Match, StartRule } from '../rules/compile-rules.ts';
+import { EVENT_DETAILS } from '../rules/designation-rule.ts';
+import type { EventDetails } from '../rules/designation-rule.ts';
 import { recordFields } from '../rules/read-fields.ts';
 import type { SpanFaults } from './span-faults.ts';
 import { placeAt, placeAtEnd } from './span-place.ts';
@@ -94,7 +97,7 @@ function markedEvents(span: SpanView, faults: SpanFaults): readonly EventInput[]
 
 function ownEventName(attributes: Attributes, faults: SpanFaults): string | undefined {
   const name = attributes[AUDIT_EVENT_ATTRIBUTE];
-  if (name === undefined || isEventName(name)) return name;
+  if (name === undefined || isApplicationEvent(name)) return name;
   faults.report('event_name', boundText(String(name), ERROR_TYPE_MAX));
   return undefined;
 }
@@ -103,11 +106,18 @@ function ownEventName(attributes: Attributes, faults: SpanFaults): string | unde
 function read(content: () => EventContent, faults: SpanFaults): Partial<EventInput> {
   try {
     const { details, fields } = content();
-    return fields === undefined ? { ...details } : { ...details, fields };
+    return details === undefined ? { fields } : { ...known(details), fields };
   } catch (error) {
     faults.report('content', error);
     return { fields: { '…': '[unreadable]' } };
   }
+}
+
+/** I6: what a rule in plain JavaScript returns beside its details (a span's attributes, as they are) reaches nothing. */
+function known(details: EventDetails): EventDetails {
+  const kept: Partial<Record<keyof EventDetails, unknown>> = {};
+  for (const key of EVENT_DETAILS) if (details[key] !== undefined) kept[key] = details[key];
+  return kept as EventDetails;
 }
 
 function withErrorAndDrops(content: EventContent | undefined, span: SpanView): EventContent {

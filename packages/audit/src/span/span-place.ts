@@ -22,9 +22,9 @@ function referenceOf(span: SpanView): SpanReference {
   return { traceId, spanId, parentSpanId: span.parentSpanContext?.spanId, sampled };
 }
 
-/** A time that an application gave and that is none is left to the pipeline: now. The copy is ours (I1). */
-function timeOf([seconds, nanos]: HrTime): HrTime | undefined {
-  return Number.isFinite(seconds) && seconds >= 0 && Number.isFinite(nanos) ? [seconds, nanos] : undefined;
+/** The copy is ours (I1). A time that is none is found where it is written. */
+function timeOf([seconds, nanos]: HrTime): HrTime {
+  return [seconds, nanos];
 }
 
 function durationOf([seconds, nanos]: HrTime): number | undefined {

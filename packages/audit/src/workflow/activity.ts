@@ -80,8 +80,7 @@ export class Activity {
   /** How it ended, if this is what was thrown in it. */
   failure(error: unknown): Exclude<ActivityEnd, { status: 'ok' }> {
     const aborted = this.signal.aborted && error === this.signal.reason;
-    const cancelled = aborted || (error instanceof Error && error.name === 'AbortError');
-    return { status: cancelled ? 'cancelled' : 'error', error };
+    return { status: aborted || isAbortError(error) ? 'cancelled' : 'error', error };
   }
 
   started(event: string, fields?: Fields): void {
@@ -121,6 +120,15 @@ export class Activity {
       ...(durationMs !== undefined && { durationMs }),
       ...(fields && { fields }),
     });
+  }
+}
+
+function isAbortError(error: unknown): boolean {
+  try {
+    return error instanceof Error && error.name === 'AbortError';
+  } catch {
+    // A getter or a Proxy that throws: the caller gets what was thrown, and not this (I5).
+    return false;
   }
 }
 

@@ -8,7 +8,7 @@ import type { WorkflowRun } from './workflow-run.ts';
  * Runs a workflow: an execution with a run of its own in the ledger, from `workflow_started` to one terminal event, and a
  * span around it. What `fn` calls, and the services it calls, know that they are part of it.
  *
- * When `fn` is done, steps still running are closed as cancelled and `run.signal` is aborted.
+ * When `fn` is done, steps still running are closed as cancelled, and none can begin any more.
  *
  * @returns what `fn` returns.
  * @throws what `fn` throws, unchanged: an `AbortError`, or the reason of the aborted `signal`, is recorded as `workflow_cancelled`,
