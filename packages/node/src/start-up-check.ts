@@ -6,7 +6,7 @@ import { logger } from './diagnostics.ts';
 /** What each missing part means for whoever must repair it. */
 const MISSING = {
   recording: 'no span is recorded',
-  sampler: 'the sampler is not a WorkflowSampler, so unsampled spans are not audited',
+  sampler: 'the outermost sampler is not a WorkflowSampler, so unsampled spans are not audited',
   spanProcessor: 'WorkflowSpanProcessor is not registered, so spans carry no workflow identity',
   auditProcessor: 'AuditSpanProcessor is not registered, so no span becomes an audit event',
   propagator: 'WorkflowPropagator is not registered, so workflow headers are neither read nor written',

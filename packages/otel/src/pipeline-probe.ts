@@ -1,8 +1,9 @@
-import { ROOT_CONTEXT, createContextKey, propagation, trace } from '@opentelemetry/api';
+import { ROOT_CONTEXT, TraceFlags, createContextKey, propagation, trace } from '@opentelemetry/api';
 import type { Context } from '@opentelemetry/api';
 
 /** Which of our parts the registered OpenTelemetry pipeline really has. */
 export interface PipelineProbe {
+  /** As the outermost one: inside a parent-based sampler it is not asked about the children of what a caller did not sample. */
   sampler: boolean;
   spanProcessor: boolean;
   auditProcessor: boolean;
@@ -13,13 +14,26 @@ export interface PipelineProbe {
 
 const KEY = createContextKey('@spanledger/otel pipeline probe');
 
+/** As a request has it whose caller does not sample. */
+const UNSAMPLED_PARENT = trace.setSpanContext(ROOT_CONTEXT, {
+  traceId: '1'.padStart(32, '0'),
+  spanId: '1'.padStart(16, '0'),
+  traceFlags: TraceFlags.NONE,
+  isRemote: true,
+});
+
 /**
  * Asks the global tracer provider and propagator which of our parts they have, by sending something through them.
- * The span that it starts is never ended, so it is neither exported nor audited.
+ * The spans that it starts are never ended, so they are neither exported nor audited.
  */
 export function probePipeline(): PipelineProbe {
+  const seen = probe(ROOT_CONTEXT);
+  return { ...seen, sampler: seen.sampler && probe(UNSAMPLED_PARENT).sampler };
+}
+
+function probe(parent: Context): PipelineProbe {
   const seen = { sampler: false, spanProcessor: false, auditProcessor: false, propagator: false, recording: false };
-  const ctx = ROOT_CONTEXT.setValue(KEY, seen);
+  const ctx = parent.setValue(KEY, seen);
   propagation.extract(ctx, {});
   seen.recording = trace.getTracer('@spanledger/otel').startSpan('spanledger probe', {}, ctx).isRecording();
   return seen;

@@ -3,6 +3,8 @@ import type { Attributes, Context, Span, TextMapGetter, TextMapPropagator, TextM
 import { isTracingSuppressed } from '@opentelemetry/core';
 import { WORKFLOW_FIELDS, checkProducer } from '@spanledger/protocol';
 import { canonicalHost, hostOfUrl } from './allowed-hosts.ts';
+import type { HostMatcher } from './allowed-hosts.ts';
+import { carrierGetter } from './carriers.ts';
 import { logger } from './diagnostics.ts';
 import { workflowOfCarrier } from './inbound.ts';
 import { workflowOf } from './link-span.ts';
@@ -64,7 +66,7 @@ export class WorkflowPropagator implements TextMapPropagator {
     if (outbound === undefined || this.#misnamed?.active || isTracingSuppressed(ctx) || isInjectionOff(ctx)) return;
     try {
       const host = clientHost(trace.getSpan(ctx));
-      if (host !== undefined && outbound.allows(host))
+      if (host !== undefined && outbound.allows(host) && hostHeaderAllowed(carrier, outbound.allows))
         writeHeaders(workflowOf(ctx).workflow, outbound, carrier, setter);
     } catch (error) {
       logger.error('workflow headers were not written', error); // I5
@@ -95,4 +97,16 @@ function clientHost(span: Span | undefined): string | undefined {
   if (kind !== SpanKind.CLIENT || attributes === undefined) return undefined;
   const host = canonicalHost(attributes['server.address']);
   return host === hostOfUrl(attributes['url.full']) ? host : undefined;
+}
+
+/**
+ * A `Host` header of the caller's own must name an allowed host as well. What is asked of a proxy names its target there, and
+ * HTTP instrumentation leaves the target out of `url.full` where it has a query.
+ */
+function hostHeaderAllowed(carrier: unknown, allows: HostMatcher): boolean {
+  return carrierGetter.keys(carrier).every((name) => {
+    if (name.toLowerCase() !== 'host') return true;
+    const host = hostOfUrl(`http://${String(carrierGetter.get(carrier, name))}`);
+    return host !== undefined && allows(host);
+  });
 }

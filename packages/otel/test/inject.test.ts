@@ -92,6 +92,17 @@ describe('outbound', () => {
     expect(arrived()).toStrictEqual(Array.from({ length: 8 }, () => ({})));
   });
 
+  it('goes through a listed proxy to listed hosts only', async () => {
+    configure({ outbound: { allowedHosts: ['127.0.0.1', 'good.svc'] } });
+    const ask = (host: string, path: string) =>
+      inWorkflow(() => get({ host: '127.0.0.1', port: server.port, path, headers: { HOST: host } }));
+    await ask('evil.example', 'http://evil.example/?q=1');
+    await ask('evil.example:80', 'http://evil.example/');
+    await ask('good.svc@evil.example', '/');
+    await ask('good.svc:80', 'http://good.svc/?q=1');
+    expect(arrived()).toStrictEqual([{}, {}, {}, SENT]);
+  });
+
   it('does not follow a redirect to an unlisted host', async () => {
     configure({ outbound: { allowedHosts: ['127.0.0.1'] } });
     const { port } = server;

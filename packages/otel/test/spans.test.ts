@@ -222,6 +222,14 @@ describe('probePipeline', () => {
     registerTracing({ sampler: new AlwaysOnSampler() });
     expect(probePipeline()).toStrictEqual({ ...nothing, spanProcessor: true, recording: true });
   });
+
+  it('misses a sampler of ours that is inside another one, and not asked about the children of unsampled callers', () => {
+    registerTracing({ sampler: new ParentBasedSampler({ root: new WorkflowSampler(new AlwaysOnSampler()) }) });
+    expect(probePipeline()).toMatchObject({ sampler: false, spanProcessor: true, recording: true });
+    unregisterTracing();
+    registerTracing({ sampler: new WorkflowSampler(new ParentBasedSampler({ root: new AlwaysOnSampler() })) });
+    expect(probePipeline()).toMatchObject({ sampler: true });
+  });
 });
 
 describe('currentWorkflow and bindWorkflow', () => {
