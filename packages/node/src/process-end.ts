@@ -6,8 +6,6 @@ interface Ending {
   shutdown(): Promise<void>;
 }
 
-type EndSignal = 'SIGTERM' | 'SIGINT';
-
 /**
  * Gets the ledger out before the process ends: at SIGTERM, at SIGINT, and when the event loop runs empty. `process.exit()`
  * leaves no time to; who calls it awaits `flush()` before.
@@ -15,14 +13,34 @@ type EndSignal = 'SIGTERM' | 'SIGINT';
  * @returns the function that stops watching; a shutdown calls it, so that a second signal ends the process at once.
  */
 export function watchProcessEnd(ending: Ending): () => void {
-  const onSignal = (signal: EndSignal): void => {
+  const onSignal = (signal: NodeJS.Signals): void => {
     // A handler of the application ends the process when it is ready, and may emit until then: what there is, is flushed.
-    if (process.listenerCount(signal) > 1) void ending.flush();
+    if (process.listenerCount(signal) > 1 + tidiers()) void ending.flush();
+    // When all listeners have been called: a shutdown takes ours away, and a tidier that finds itself alone ends the process.
+    else queueMicrotask(() => void end(signal));
+  };
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    await ending.shutdown();
     // Not by sending the signal again: the kernel does not deliver that to process 1 of a container.
-    else void ending.shutdown().then(() => process.exit(128 + constants.signals[signal]));
+    process.exit(128 + constants.signals[signal]);
   };
   const onEmptyLoop = (): void => void ending.shutdown();
 
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('beforeExit', onEmptyLoop);
+  // Before all others: a `once` handler of the application is no longer counted when it has had its turn.
+  process.prependListener('SIGTERM', onSignal).prependListener('SIGINT', onSignal).on('beforeExit', onEmptyLoop);
   return () => void process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('beforeExit', onEmptyLoop);
+}
+
+/**
+ * How many of a signal's listeners are those of the library signal-exit (4, and 2 to 3), which many tools bring along. They wait
+ * for everybody else to end the process, so each would wait for the other; they tidy up at `process.exit()` as well.
+ */
+function tidiers(): number {
+  return countOf(globalThis, Symbol.for('signal-exit emitter')) + countOf(process, '__signal_exit_emitter__');
+}
+
+function countOf(holder: object, key: PropertyKey): number {
+  const emitter: unknown = Reflect.get(holder, key);
+  const { count } = (emitter ?? {}) as { count?: unknown };
+  return typeof count === 'number' ? count : 0;
 }
