@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { currentWorkflow } from '@spanledger/otel';
@@ -337,7 +338,6 @@ describe('cancellation', () => {
   });
 
   it('leaves nothing behind on a signal that outlives it', async () => {
-    const { getEventListeners } = await import('node:events');
     const { signal } = new AbortController();
     for (let n = 0; n < 20; n += 1) await workflow.run({ signal }, async () => n);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
@@ -351,7 +351,7 @@ interface Tree {
   readonly steps: readonly Tree[];
 }
 
-const tree = fc.memo<Tree>((depth) =>
+const tree: fc.Memo<Tree> = fc.memo((depth) =>
   fc.record({
     fails: fc.integer({ max: 4, min: 0 }).map((n) => n === 0),
     parallel: fc.boolean(),

@@ -36,7 +36,7 @@ export interface NatsConnectionLike {
  * The inbox prefix that the connection was made with. Neither client generation has a public way to ask, and an
  * account that may subscribe to its own inboxes only needs it; their JetStream modules read the same property.
  */
-export function inboxPrefixOf(connection: NatsConnectionLike): string {
+function inboxPrefixOf(connection: NatsConnectionLike): string {
   const { options } = connection as { options?: { inboxPrefix?: unknown } };
   return typeof options?.inboxPrefix === 'string' && options.inboxPrefix !== '' ? options.inboxPrefix : '_INBOX';
 }

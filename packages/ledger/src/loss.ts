@@ -19,7 +19,7 @@ export interface LossReport {
 }
 
 /** Numbers of one run that were given to events which then were lost. */
-export interface LostNumbers {
+interface LostNumbers {
   readonly runId: string;
   readonly firstSeq: number;
   readonly lastSeq: number;

@@ -7,7 +7,7 @@ export function sha256(bytes: Uint8Array): string {
 }
 
 /** A UUIDv7 in form; its order does not matter here. */
-export function newRunId(): string {
+function newRunId(): string {
   return randomUUID().replace(/^(.{14})./, '$17');
 }
 

@@ -11,7 +11,8 @@ async function* chunksOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8A
 
 async function read(chunks: AsyncIterable<Uint8Array>): Promise<{ text: string; streamSeq: number }[]> {
   const records = [];
-  for await (const { bytes, streamSeq } of ndjsonRecords(chunks)) records.push({ text: decoder.decode(bytes), streamSeq });
+  for await (const { bytes, streamSeq } of ndjsonRecords(chunks))
+    records.push({ text: decoder.decode(bytes), streamSeq });
   return records;
 }
 

@@ -5,7 +5,7 @@ import { boundText } from '../json-value.ts';
  * Everything of an event but its `fields`, at most, in bytes: 7 texts of 256 UTF-16 units and 5 of 128 that JSON may write
  * with six bytes each, 5 ids with two, hashes and names. 16,927 have been measured.
  */
-export const STRUCTURE_MAX_BYTES = 17_408;
+const STRUCTURE_MAX_BYTES = 17_408;
 
 /** What sealing adds to a draft: schema version, run id twice, seq, previous hash, and their names. */
 const SEAL_BYTES = 300;

@@ -30,7 +30,7 @@ export interface Match {
 }
 
 /** Decides at a span's end. */
-export type EndRule = (span: SpanView) => Match | undefined;
+type EndRule = (span: SpanView) => Match | undefined;
 
 /** Decides at a span's start, and is bound to its end. */
 export interface StartRule {
