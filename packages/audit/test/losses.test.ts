@@ -30,13 +30,13 @@ beforeEach(() => {
 afterEach(() => diag.disable());
 
 /** A sink that answers as it is told, and keeps what it stores. */
-function moodySink(answer: (seq: number) => 'stored' | 'refused' | 'failed') {
+function moodySink(answer: (seq: number, runId: string) => 'stored' | 'refused' | 'failed') {
   const stored = memorySink();
   const sink: AuditSink = {
     ...stored,
     name: 'moody',
     async writeEvent(event) {
-      const status = answer(event.seq);
+      const status = answer(event.seq, event.runId);
       return status === 'stored' ? stored.writeEvent(event) : { status, error: new Error(`told to: ${status}`) };
     },
   };
@@ -117,6 +117,16 @@ describe('a sink that does not store', () => {
     expect(lossesOf(stored).reduce((sum, { count }) => sum + count, 0)).toBe(3);
     expect(lossesOf(stored).every(({ reason }) => reason === status)).toBe(true);
     expect(errors.filter((line) => line.includes(`moody ${status} an event`))).toHaveLength(1);
+  });
+
+  it('names what is lost together in one report, not each in its own', async () => {
+    const scope = newScope();
+    const { sink, stored } = moodySink((_, runId) => (runId === scope.run.id ? 'refused' : 'stored'));
+    const pipeline = createAuditPipeline({ producer: 'svc', sink });
+    for (let n = 0; n < 10_000; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
+    await pipeline.shutdown();
+    expect(walkRun(stored, scope.run.id)).toEqual({ events: 0, lost: 10_000 });
+    expect(stored.records.length).toBeLessThan(200);
   });
 
   it('reports lost reports too, once it stores again', async () => {

@@ -185,10 +185,14 @@ class Pipeline implements AuditPipeline {
 
   #unshedIfRoom(): void {
     if (this.#queue.bytes > this.#options.queueMaxBytes * SHED_UNTIL) return;
-    if (this.#shedding) log.warn('the queue has room again');
+    if (!this.#shedding) {
+      if (!this.#losses.open.empty) this.#losses.drainSoon();
+      return;
+    }
+    log.warn('the queue has room again');
     this.#shedding = false;
-    // Before any later event of those runs.
-    if (!this.#losses.open.empty) this.#losses.drain();
+    // At once, so that it comes before any later event of those runs.
+    this.#losses.drain();
   }
 
   #refuseClosed(): void {
@@ -202,8 +206,8 @@ class Pipeline implements AuditPipeline {
     // The last quarter is for the sink to let go of its medium.
     const flushUntil = (): number => Math.max(0, leftMs() - deadlineMs / 4);
     this.#losses.drainNow();
-    // Twice: what the first wait shows as lost is reported in the second.
-    if ((await this.#queue.settled(flushUntil())) && !this.#losses.open.empty) {
+    // Twice: what the first wait shows as lost is reported in the second. Some reports may be on their way already.
+    if (await this.#queue.settled(flushUntil())) {
       this.#losses.drainNow();
       await this.#queue.settled(flushUntil());
     }

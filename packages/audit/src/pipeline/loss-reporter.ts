@@ -11,7 +11,7 @@ const RETRY_MAX_MS = 60_000;
 type Report = (input: EventInput) => SealedEvent | undefined;
 
 /**
- * Turns losses into `audit_loss` events of the instance run, as soon as there is room for them.
+ * Turns losses into `audit_loss` events of the instance run, in the next turn of the event loop in which there is room for them.
  *
  * I3: a range stays open until its report is stored. A lost report gives its range back, is a loss itself, and is tried again after
  * a pause, one at a time, so that a sink which refuses everything is not flooded with news of it.
@@ -22,6 +22,7 @@ export class LossReporter {
   readonly #inFlight = new WeakMap<SealedEvent, LossRange | number>();
   #retryInMs = 0;
   #timer: NodeJS.Timeout | undefined;
+  #scheduled = false;
   #closed = false;
 
   constructor(report: Report) {
@@ -34,14 +35,23 @@ export class LossReporter {
     while (this.#reportOne());
   }
 
+  /** In the next turn: what is lost together is one range, and one report. */
+  drainSoon(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.drain();
+    });
+  }
+
   /** An event was refused by the sink, or given up on. */
   lost(event: SealedEvent, reason: LossReason): void {
     const reported = this.#inFlight.get(event);
     if (typeof reported === 'number') this.open.unnumbered += reported;
     else if (reported !== undefined) this.open.addRange(reported);
     this.open.add(event, reason);
-    if (reported === undefined) this.drain();
-    else this.#pause();
+    if (reported !== undefined) this.#pause();
   }
 
   /** An event was stored. If it was a report, the way is free again. */

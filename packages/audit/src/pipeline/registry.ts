@@ -1,9 +1,6 @@
-import { diag } from '@opentelemetry/api';
 import { setRunLifecycle } from '@spanledger/otel';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditPipeline } from '../audit-pipeline.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 interface Registry {
   pipeline: AuditPipeline | undefined;
@@ -46,12 +43,18 @@ export function getPipeline(): AuditPipeline | undefined {
   return registry().pipeline;
 }
 
-/** The same, for those who have something to record: says once that it is not recorded. */
+/**
+ * The same, for those who have something to record: says once that it is not recorded. As a warning of the process, because
+ * what would have set a `diag` logger is what is missing.
+ */
 export function pipelineOrWarn(): AuditPipeline | undefined {
   const state = registry();
   if (state.pipeline === undefined && !state.warned) {
     state.warned = true;
-    log.warn('no audit pipeline is registered: workflows run and nothing of them is recorded; see registerPipeline');
+    process.emitWarning('nothing is recorded, because Spanledger is not started in this process', {
+      code: 'SPANLEDGER_NOT_STARTED',
+      detail: 'Start it before the application: node --import @spanledger/node/register app.js',
+    });
   }
   return state.pipeline;
 }
