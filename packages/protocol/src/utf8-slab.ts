@@ -1,4 +1,6 @@
 const SLAB_BYTES = 65_536;
+/** Longer texts have memory of their own: at the end of a slab at most this much stays unused. */
+const SHARE_MAX_BYTES = SLAB_BYTES / 8;
 /** UTF-8 needs at most three bytes for a UTF-16 unit. */
 const BYTES_PER_UNIT_MAX = 3;
 
@@ -14,7 +16,7 @@ let used = 0;
  */
 export function encodeUtf8(text: string): Uint8Array {
   const bytesMax = text.length * BYTES_PER_UNIT_MAX;
-  if (bytesMax > SLAB_BYTES) return encoder.encode(text);
+  if (bytesMax > SHARE_MAX_BYTES) return encoder.encode(text);
   if (bytesMax > SLAB_BYTES - used) {
     slab = new Uint8Array(SLAB_BYTES);
     used = 0;
