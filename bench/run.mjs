@@ -1,6 +1,7 @@
 // `npm run bench [-- --json]`: ratios against peers, measured in turn in one run on one machine. Never a timed test.
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -14,6 +15,11 @@ const STREAM = 'AUDIT_EVENTS';
 const ROUNDS = 3;
 const PUBLISH = { count: 100_000, warmup: 10_000, windows: [256, 1024, 4096] };
 const SPAN = { count: 50_000, warmup: 10_000, batch: 500 };
+const PEERS = pinned(
+  '@nats-io/transport-node',
+  '@opentelemetry/sdk-trace-base',
+  '@opentelemetry/exporter-trace-otlp-http',
+);
 const UNDESIGNATED = { count: 20_000, rounds: 40 };
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
@@ -62,6 +68,12 @@ async function measure(name, input) {
   return JSON.parse(stdout);
 }
 
+/** The exact versions that our package.json names. */
+function pinned(...names) {
+  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
+  return Object.fromEntries(names.map((name) => [name, dependencies[name]]));
+}
+
 /** Medians over the rounds; a ratio is taken within each round, before the median. */
 function summarise(rounds) {
   const of = (pick) => Number(median(rounds.map(pick)).toPrecision(4));
@@ -88,7 +100,7 @@ function summarise(rounds) {
     rounds: rounds.length,
     elapsed_ms: Date.now() - startedMs,
     machine: { cpu: os.cpus()[0]?.model ?? 'unknown', cores: os.cpus().length, node: process.version },
-    versions: { nats_server: server.version, nats_js: '3.3.1', otel_sdk: '2.12.0', otlp_exporter: '0.223.0' },
+    versions: { nats_server: server.version, ...PEERS },
     not_measured: [
       'a network between service and server: all is on one machine, and the server shares its cores',
       'a replicated stream, and `sync_interval: always`',

@@ -3,7 +3,7 @@
 //   SPANLEDGER_NATS_URL=nats://… node run.mjs [--executions N] [--json]
 import { parseArgs } from 'node:util';
 import { readBack } from './read-back.mjs';
-import { startServices } from './services.mjs';
+import { researchServices } from './services.mjs';
 import { showExecution, showTotals, summaryOf } from './show.mjs';
 
 const CONCURRENT_MAX = 8;
@@ -22,13 +22,13 @@ if (!natsUrl)
 const say = values.json ? console.error : console.log;
 const startedMs = Date.now();
 
-const services = await startServices(natsUrl, (name, url) => say(`started  ${name.padEnd(21)} ${url}`));
+const services = researchServices(natsUrl, (name, url) => say(`started  ${name.padEnd(21)} ${url}`));
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => services.stop().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143)));
 }
 const answers = [];
 try {
-  await runExecutions();
+  await runExecutions(await services.start());
 } finally {
   say('stopping the services: what they have sealed is stored before they end');
   await services.stop();
@@ -41,16 +41,16 @@ showTotals(summary, executions, say);
 if (values.json) console.log(JSON.stringify(summary));
 process.exitCode = ledger.verified ? 0 : 1;
 
-async function runExecutions() {
+async function runExecutions(orchestratorUrl) {
   let started = 0;
   const worker = async () => {
-    while (started < executions) await runExecution((started += 1));
+    while (started < executions) await runExecution(orchestratorUrl, (started += 1));
   };
   await Promise.all(Array.from({ length: Math.min(CONCURRENT_MAX, executions) }, worker));
 }
 
-async function runExecution(number) {
-  const response = await fetch(`${services.orchestratorUrl}/reports`, {
+async function runExecution(orchestratorUrl, number) {
+  const response = await fetch(`${orchestratorUrl}/reports`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ subject: `tidal power, part ${number}` }),

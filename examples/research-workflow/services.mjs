@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 
-/** @returns `{ orchestratorUrl, stop }` once all four accept requests. */
-export async function startServices(natsUrl, onStarted) {
+/** @returns `start`, which answers with the orchestrator's URL once all four accept requests, and `stop`. */
+export function researchServices(natsUrl, onStarted) {
   const processes = [];
-  const start = async (name, file, env = {}) => {
+  const spawnService = async (name, file, env = {}) => {
     const service = spawn(process.execPath, ['--import', './spanledger.mjs', file], {
       cwd: folder,
       env: { ...process.env, OTEL_SERVICE_NAME: name, SPANLEDGER_NATS_URL: natsUrl, PORT: '0', ...env },
@@ -20,20 +20,17 @@ export async function startServices(natsUrl, onStarted) {
     onStarted(name, url);
     return url;
   };
-  const stop = () => Promise.all(processes.map(stopService));
 
-  try {
+  async function start() {
     const [PLANNER_URL, RESEARCHER_URL] = await Promise.all([
-      start('planner-agent', 'planner.mjs'),
-      start('research-agent', 'researcher.cjs'),
+      spawnService('planner-agent', 'planner.mjs'),
+      spawnService('research-agent', 'researcher.cjs'),
     ]);
-    const WRITER_URL = await start('writer-agent', 'writer.mjs', { RESEARCHER_URL });
-    const urls = { PLANNER_URL, RESEARCHER_URL, WRITER_URL };
-    return { orchestratorUrl: await start('research-orchestrator', 'orchestrator.mjs', urls), stop };
-  } catch (error) {
-    await stop();
-    throw error;
+    const WRITER_URL = await spawnService('writer-agent', 'writer.mjs', { RESEARCHER_URL });
+    return spawnService('research-orchestrator', 'orchestrator.mjs', { PLANNER_URL, RESEARCHER_URL, WRITER_URL });
   }
+
+  return { start, stop: () => Promise.all(processes.map(stopService)) };
 }
 
 async function urlOf(service, name) {

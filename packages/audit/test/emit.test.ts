@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { processState } from '@spanledger/otel';
@@ -26,6 +27,18 @@ async function events(): Promise<Record<string, unknown>[]> {
 }
 
 describe('audit.emit', () => {
+  it('says once, where everyone sees it, that nothing is recorded without a pipeline', async () => {
+    unregister();
+    const warning = once(process, 'warning');
+    expect(audit.emit({ event: 'payment' })).toBeUndefined();
+    const again = (): void => void expect.unreachable();
+    expect(await warning).toMatchObject([{ code: 'SPANLEDGER_NOT_STARTED' }]);
+    process.once('warning', again);
+    expect(audit.emit({ event: 'payment' })).toBeUndefined();
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', again);
+  });
+
   it('belongs to the step it is called in, and to the active span', async () => {
     const spanContext = { traceId: 'd'.repeat(32), spanId: 'e'.repeat(16), traceFlags: 0 };
     const id = await workflow.run({ executionId: 'ex' }, (run) =>

@@ -50,6 +50,7 @@ export function startNow(config: StartConfig): SpanledgerHandle {
     checkParts(allowDisabled);
   } catch (error) {
     undo();
+    void sdk.shutdown();
     throw error;
   }
   if (HTTP_CAME_FIRST) {

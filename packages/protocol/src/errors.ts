@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   SPANLEDGER_STEP_ACTIVE: 'a step was entered while it is still running in the same run',
   SPANLEDGER_DISABLED: 'OpenTelemetry is disabled or a part of Spanledger is not in the pipeline',
   SPANLEDGER_RUNTIME: 'this JavaScript runtime, or its version, is not supported',
+  SPANLEDGER_NOT_STARTED: 'something was to be recorded, and Spanledger is not started in this process',
   SPANLEDGER_STARTED: 'Spanledger is already started in this process',
   SPANLEDGER_SINK_CLOSED: 'the sink was closed before the event was stored',
   SPANLEDGER_SINK: 'a sink could not store an event',
