@@ -9,11 +9,17 @@ import type { RunBrackets } from './pipeline/run-brackets.ts';
 export interface AuditPipeline {
   readonly producer: string;
 
+  /**
+   * The instance run: what belongs to no request and no execution is sealed here, and `audit_loss`. Each pipeline has one of
+   * its own, because a run has one producer and one ledger: shared, it would show gaps in both.
+   */
+  readonly instance: WorkflowContext;
+
   /** For the lifecycle emitter of a run from a carrier: its first and its last event. */
   readonly brackets: RunBrackets;
 
   /**
-   * Seals an event into the scope's run and queues it for the sink.
+   * Seals an event into the scope's run (into `instance` where that is the process's) and queues it for the sink.
    *
    * I1: synchronous. I5: never throws and never waits; what cannot be accepted is counted and reported as `audit_loss`.
    *

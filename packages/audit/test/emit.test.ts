@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { processState } from '@spanledger/otel';
 import { assertValidEvents } from '@spanledger/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { audit, createAuditPipeline, memorySink, registerPipeline, workflow } from '../src/index.ts';
+import { audit, createAuditPipeline, getPipeline, memorySink, registerPipeline, workflow } from '../src/index.ts';
 import type { MemorySink } from '../src/index.ts';
 
 let sink: MemorySink;
@@ -62,7 +61,7 @@ describe('audit.emit', () => {
 
   it('belongs to the process outside of everything', async () => {
     const id = audit.emit({ event: 'boot', entityType: 'assistant' });
-    expect(id).toMatch(new RegExp(`^${processState().instance.run.id}:\\d+$`));
+    expect(id).toMatch(new RegExp(`^${getPipeline()?.instance.run.id}:1$`));
     expect((await events())[0]).toMatchObject({ entity_type: 'assistant' });
   });
 

@@ -1,5 +1,4 @@
 import { diag, metrics } from '@opentelemetry/api';
-import { processState } from '@spanledger/otel';
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
@@ -10,6 +9,7 @@ import { assertLedger, assertValidEvents } from '@spanledger/testkit';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { AuditSink } from '@spanledger/protocol';
 import { createAuditPipeline, fileSink, memorySink } from '../src/index.ts';
+import type { AuditPipeline } from '../src/index.ts';
 import { eventsOf, gateSink, lossesOf, newScope, sha256, walkRun } from './support.ts';
 
 const MIB = 1024 * 1024;
@@ -48,7 +48,7 @@ describe('a full queue', () => {
     const sink = gateSink();
     const pipeline = createAuditPipeline({ producer: 'svc', sink, queueMaxBytes: MIB });
     const scopes = [newScope(), newScope(), newScope()];
-    const before = lossSeq();
+    const before = lossSeq(pipeline);
     for (let n = 0; n < 6_000; n += 1) pipeline.emit(scopes[n % 3]!, { event: 'tool_exec', fields: { n } });
     expect(pipeline.emit(scopes[0]!, { event: 'tool_exec' })).toBeUndefined();
     expect(errors.filter((line) => line.includes('queue is full'))).toHaveLength(1);
@@ -58,7 +58,7 @@ describe('a full queue', () => {
     expect(await pipeline.flush()).toBe(true);
 
     expect(lossesOf(sink.stored).map(({ reason }) => reason)).toEqual(Array(3).fill('queue_full'));
-    expect(lossSeq() - before).toBe(3);
+    expect(lossSeq(pipeline) - before).toBe(3);
     for (const [index, { run }] of scopes.entries()) {
       const { events, lost } = walkRun(sink.stored, run.id);
       expect(events + lost).toBe(index === 0 ? 2_002 : 2_000);
@@ -109,7 +109,7 @@ describe('a sink that does not store', () => {
   it.each(['refused', 'failed'] as const)('reports what is %s, with the hash that bridges it', async (status) => {
     const { sink, stored } = moodySink((seq) => (seq >= 3 && seq <= 5 ? status : 'stored'));
     const pipeline = createAuditPipeline({ producer: 'svc', sink });
-    advanceInstanceRun(10);
+    advanceInstanceRun(pipeline, 10);
     const scope = newScope();
     for (let n = 0; n < 8; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
     await pipeline.flush();
@@ -140,7 +140,7 @@ describe('a sink that does not store', () => {
         writeEvent: (event: Parameters<AuditSink['writeEvent']>[0]) => ((writes += 1), sink.writeEvent(event)),
       };
       const pipeline = createAuditPipeline({ producer: 'svc', sink: counting });
-      const instance = processState().instance.run;
+      const instance = pipeline.instance.run;
       const first = instance.chain.seq + 1;
       const scope = newScope();
       for (let n = 0; n < 50; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
@@ -203,7 +203,7 @@ describe('metrics', () => {
     const provider = new MeterProvider({ readers: [reader] });
     const { sink } = moodySink((seq) => (seq === 1 ? 'refused' : seq === 2 ? 'failed' : 'stored'));
     const pipeline = createAuditPipeline({ producer: 'svc', sink });
-    advanceInstanceRun(10);
+    advanceInstanceRun(pipeline, 10);
     // Registered later than the pipeline is made, and still found.
     metrics.setGlobalMeterProvider(provider);
     const scope = newScope();
@@ -253,13 +253,13 @@ describe('helpers', () => {
   });
 });
 
-function lossSeq(): number {
-  return processState().instance.run.chain.seq;
+function lossSeq(pipeline: AuditPipeline): number {
+  return pipeline.instance.run.chain.seq;
 }
 
 /** So that a sink which goes by `seq` leaves reports alone. */
-function advanceInstanceRun(to: number): void {
-  const { chain } = processState().instance.run;
+function advanceInstanceRun({ instance }: AuditPipeline, to: number): void {
+  const { chain } = instance.run;
   chain.seq = Math.max(chain.seq, to);
 }
 

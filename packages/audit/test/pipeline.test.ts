@@ -275,12 +275,23 @@ describe('flush and shutdown', () => {
     expect(gate.stored.records).toHaveLength(1);
   });
 
+  it("has an instance run of its own: two pipelines make no gap in each other's ledger (I9)", async () => {
+    const [a, b] = [setUp(), setUp()];
+    for (let n = 0; n < 3; n += 1)
+      for (const { pipeline } of [a, b]) pipeline.emit(processState().instance, { event: 'boot' });
+    for (const { pipeline, sink } of [a, b]) {
+      await pipeline.shutdown();
+      assertLedger(sink.records);
+      expect(eventsOf(sink, pipeline.instance.run.id)).toHaveLength(3);
+    }
+  });
+
   it('seals nothing any more once it is shut down, whatever became of the rest', async () => {
     const gate = gateSink();
     const pipeline = createAuditPipeline({ producer: 'svc', sink: gate });
     const scope = newScope();
     for (let n = 0; n < 100; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
-    const { chain } = processState().instance.run;
+    const { chain } = pipeline.instance.run;
     const before = chain.seq;
     await pipeline.shutdown(50);
     await new Promise((resolve) => setImmediate(resolve));

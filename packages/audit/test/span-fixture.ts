@@ -55,7 +55,7 @@ export function inbound(headers: Record<string, string> = {}): Context {
   return extractWorkflow(headers, undefined, ROOT_CONTEXT);
 }
 
-/** A context with a run of its own, that no entry span brackets. The instance run is shared with other tests' sinks. */
+/** A context with a run of its own, that no entry span brackets. */
 export function inRun(): Context {
   return setWorkflowContext(ROOT_CONTEXT, { run: new Run('workflow', {}), workflow: {} });
 }

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { diag } from '@opentelemetry/api';
-import { processState } from '@spanledger/otel';
+import { Run } from '@spanledger/otel';
 import type { WorkflowContext } from '@spanledger/otel';
 import { SpanledgerError, encodeSubject, eventId, isEventName, seal } from '@spanledger/protocol';
 import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
@@ -42,6 +42,7 @@ export function createAuditPipeline(options: AuditPipelineOptions): AuditPipelin
 
 class Pipeline implements AuditPipeline {
   readonly producer: string;
+  readonly instance: WorkflowContext = { run: new Run('instance', {}), workflow: {} };
   readonly brackets: RunBrackets;
   readonly #options: ResolvedPipelineOptions;
   readonly #queue: DeliveryQueue;
@@ -92,7 +93,7 @@ class Pipeline implements AuditPipeline {
       this.#counts.shed += 1;
       return undefined;
     }
-    const event = this.#seal(scope, input);
+    const event = this.#seal(scope.run.origin === 'instance' ? this.instance : scope, input);
     if (event === undefined) return undefined;
     if (this.#shedding) {
       this.#losses.open.add(event, 'queue_full');
@@ -148,7 +149,7 @@ class Pipeline implements AuditPipeline {
 
   #report(input: EventInput): SealedEvent | undefined {
     if (this.#queue.bytes + REPORT_MAX_BYTES > this.#options.queueMaxBytes) return undefined;
-    const event = this.#seal(processState().instance, input);
+    const event = this.#seal(this.instance, input);
     if (event !== undefined) this.#push(event);
     return event;
   }
