@@ -214,10 +214,8 @@ class Pipeline implements AuditPipeline {
     }
     this.#losses.close();
     await this.#options.sink.close(leftMs());
-    const { events } = this.#queue;
-    if (events > 0 || !this.#losses.open.empty) {
-      log.error(`shut down with losses that are not in the ledger; ${events} events without an outcome`, this.#counts);
-    }
+    const lost = this.#losses.open.count + this.#queue.events;
+    if (lost > 0) log.error(`shut down with losses that are not in the ledger: ${lost} events`, this.#counts);
     this.#stopObserving?.();
   }
 }

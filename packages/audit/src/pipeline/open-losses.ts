@@ -36,6 +36,13 @@ export class OpenLosses {
     return this.#ranges.size === 0 && this.unnumbered === 0;
   }
 
+  /** How many events. */
+  get count(): number {
+    let count = this.unnumbered;
+    for (const { firstSeq, lastSeq } of this.#ranges) count += lastSeq - firstSeq + 1;
+    return count;
+  }
+
   add(event: { readonly runId: string; readonly seq: number; readonly hash: string }, reason: LossReason): void {
     const { runId, seq, hash } = event;
     this.addRange({ runId, firstSeq: seq, lastSeq: seq, lastHash: hash, reason });
