@@ -59,6 +59,7 @@ export function gateSink(): GateSink {
 interface LossFields {
   readonly run_id?: string;
   readonly first_seq: number;
+  readonly prev_hash: string;
   readonly last_seq: number;
   readonly last_hash: string;
   readonly reason: string;
@@ -106,6 +107,7 @@ export function walkRun(sink: MemorySink, runId: string): { events: number; lost
       events += 1;
       seq += 1;
     } else if (range !== undefined) {
+      if (range.prev_hash !== head) throw new Error(`the link to lost number ${seq} does not hold`);
       head = range.last_hash;
       lost += range.last_seq - range.first_seq + 1;
       seq = range.last_seq + 1;

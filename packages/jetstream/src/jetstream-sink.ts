@@ -4,6 +4,9 @@ import { Alarms } from './alarms.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { Publisher } from './publisher.ts';
 
+/** Node's timers count to 2^31 - 1 ms, and fire at once for more. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 /** Opens a connection; gives up when the signal is aborted. */
 export type OpenConnection = (signal: AbortSignal) => Promise<NatsConnectionLike>;
 
@@ -66,7 +69,9 @@ class JetStreamSink implements AuditSink {
     );
     this.#publisher.stop(closed);
     this.#closing ??= this.#publisher.idle().then(() => this.#release());
-    const deadline = deadlineMs === undefined ? undefined : setTimeout(() => this.#publisher.fail(closed), deadlineMs);
+    // What a timer cannot count to is no deadline.
+    const bounded = deadlineMs !== undefined && deadlineMs <= TIMER_MAX_MS;
+    const deadline = bounded ? setTimeout(() => this.#publisher.fail(closed), deadlineMs) : undefined;
     await this.#closing;
     clearTimeout(deadline);
   }

@@ -20,8 +20,16 @@ export function checkRun(run: RunContents, losses: readonly RangeReport[]): Find
     findings.push(...conflicts(runId, seq, contents), ...brokenLinks(runId, contents, expectedLinks(run, seq, losses)));
     nextSeq = Math.max(nextSeq, seq + 1);
   }
-  findings.push(...lostTail(runId, nextSeq, losses), ...strangers(run));
+  findings.push(...lostTail(runId, nextSeq, losses), ...linksOfLost(run, losses), ...strangers(run));
   return findings;
+}
+
+/** A report says what its first lost event was linked to: the event before a hole is held to that, as by any other. */
+function linksOfLost(run: RunContents, losses: readonly RangeReport[]): Finding[] {
+  return losses.flatMap(({ range: { firstSeq: seq, prevHash }, streamSeq }) => {
+    if (prevHash === undefined || run.contentsOf(seq).length > 0) return [];
+    return brokenLinks(run.runId, [{ seq, prevHash, streamSeq }], expectedLinks(run, seq, losses));
+  });
 }
 
 /** Only the process that minted a run appends to it: whoever else does, does so once or often, is one finding. */
@@ -44,9 +52,11 @@ function expectedLinks(run: RunContents, seq: number, losses: readonly RangeRepo
   return bridges.length > 0 ? bridges : undefined;
 }
 
-function brokenLinks(runId: string, contents: readonly Content[], expected: readonly string[] | undefined): Finding[] {
+type Link = Pick<Content, 'seq' | 'prevHash' | 'streamSeq'>;
+
+function brokenLinks(runId: string, links: readonly Link[], expected: readonly string[] | undefined): Finding[] {
   if (expected === undefined) return [];
-  return contents
+  return links
     .filter(({ prevHash }) => !expected.includes(prevHash))
     .map(({ seq, prevHash, streamSeq }) => ({
       cause: 'broken_chain',

@@ -22,6 +22,8 @@ export interface LossReport {
 interface LostNumbers {
   readonly runId: string;
   readonly firstSeq: number;
+  /** `prev_hash` of the first lost event, if the report says: what the event before it is held to. */
+  readonly prevHash: string | undefined;
   readonly lastSeq: number;
   /** Hash of the last lost event: the event after it links to this. */
   readonly lastHash: string;
@@ -61,9 +63,14 @@ export function unnumberedLoss({ runId, seq, streamSeq, reason, count }: LossRep
 
 function readRange(event: AuditEvent): LostNumbers | undefined {
   const { run_id: runId, first_seq: firstSeq, last_seq: lastSeq, last_hash: lastHash } = event.fields ?? {};
-  if (typeof runId !== 'string' || typeof lastHash !== 'string' || !SHA256_HEX.test(lastHash)) return undefined;
+  const prevHash = event.fields?.['prev_hash'];
+  if (typeof runId !== 'string' || !isHash(lastHash)) return undefined;
   if (!isSeq(firstSeq) || !isSeq(lastSeq) || lastSeq < firstSeq) return undefined;
-  return { runId, firstSeq, lastSeq, lastHash };
+  return { runId, firstSeq, prevHash: isHash(prevHash) ? prevHash : undefined, lastSeq, lastHash };
+}
+
+function isHash(value: unknown): value is string {
+  return typeof value === 'string' && SHA256_HEX.test(value);
 }
 
 function isSeq(value: unknown): value is number {

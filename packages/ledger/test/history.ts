@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createChain, encodeSubject, seal } from '@spanledger/protocol';
+import { createChain, encodeSubject, parseEvent, seal } from '@spanledger/protocol';
 import type { AuditEventDraft, Chain, LedgerRecord, SealedEvent } from '@spanledger/protocol';
 
 export function sha256(bytes: Uint8Array): string {
@@ -46,6 +46,7 @@ export class TestRun {
     const fields = {
       run_id: first.runId,
       first_seq: first.seq,
+      prev_hash: parseEvent(first.bytes)?.prev_hash ?? '',
       last_seq: last.seq,
       last_hash: last.hash,
       reason: 'queue_full',

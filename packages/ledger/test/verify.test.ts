@@ -130,6 +130,19 @@ describe('what was reported lost', () => {
     ]);
   });
 
+  it('holds the event before the hole to its content', async () => {
+    const events = new TestRun().complete(5);
+    const report = new TestRun().reportLoss(events.slice(2, 4));
+    const forged = edited(events[1]!, { fields: { index: 9 } });
+
+    const result = await verify(stored([events[0]!, forged, events[4]!, report]), { sha256 });
+
+    expect(result.findings).toMatchObject([
+      { cause: 'broken_chain', seq: 3, streamSeq: 4, expected: [forged.hash], actual: events[1]!.hash },
+      { cause: 'loss', seq: 3, lastSeq: 4 },
+    ]);
+  });
+
   it('covers its own numbers only', async () => {
     const run = new TestRun();
     const events = run.complete(8);

@@ -132,6 +132,14 @@ export function testAuditSink(name: string, create: () => AuditSinkHarness | Pro
       expect(await read()).toHaveLength(100);
     });
 
+    it('waits as long as it takes for a close without a deadline, written as Infinity', async () => {
+      const { sink } = await setUp();
+      const events = sealRun(2_000);
+      const outcomes = writeAll(sink, events);
+      await sink.close(Infinity);
+      expect(await outcomes).toEqual(allStored(events));
+    });
+
     it('answers failed to what is still open when the deadline of close comes', async ({ skip }) => {
       const { sink, stall } = await setUp();
       if (stall === undefined) return skip('this sink cannot be made to wait');

@@ -108,9 +108,17 @@ export class LossReporter {
   }
 }
 
-function rangeFields({ runId, firstSeq, lastSeq, lastHash, reason }: LossRange): Record<string, JsonValue> {
+function rangeFields({ runId, firstSeq, prevHash, lastSeq, lastHash, reason }: LossRange): Record<string, JsonValue> {
   const count = lastSeq - firstSeq + 1;
-  return { run_id: runId, first_seq: firstSeq, last_seq: lastSeq, last_hash: lastHash, reason, count };
+  return {
+    run_id: runId,
+    first_seq: firstSeq,
+    prev_hash: prevHash,
+    last_seq: lastSeq,
+    last_hash: lastHash,
+    reason,
+    count,
+  };
 }
 
 function lossEvent(fields: Record<string, JsonValue>): EventInput {

@@ -1,3 +1,6 @@
+import { parseEvent } from '@spanledger/protocol';
+import type { SealedEvent } from '@spanledger/protocol';
+
 /** Why numbered events are missing from the ledger. */
 export type LossReason = 'queue_full' | 'refused' | 'failed';
 
@@ -5,6 +8,8 @@ export type LossReason = 'queue_full' | 'refused' | 'failed';
 export interface LossRange {
   readonly runId: string;
   firstSeq: number;
+  /** The first one's `prev_hash`: what the event before it is held to. */
+  prevHash: string;
   lastSeq: number;
   /** SHA-256 of the last one's bytes: the `prev_hash` of the event that follows, so that the chain can be bridged. */
   lastHash: string;
@@ -43,23 +48,30 @@ export class OpenLosses {
     return count;
   }
 
-  add(event: { readonly runId: string; readonly seq: number; readonly hash: string }, reason: LossReason): void {
-    const { runId, seq, hash } = event;
-    this.addRange({ runId, firstSeq: seq, lastSeq: seq, lastHash: hash, reason });
+  add({ runId, seq, hash, bytes }: SealedEvent, reason: LossReason): void {
+    const prevHash = this.#grows(runId, seq, reason) ? '' : (parseEvent(bytes)?.prev_hash ?? '');
+    this.addRange({ runId, firstSeq: seq, prevHash, lastSeq: seq, lastHash: hash, reason });
   }
 
   /** Also puts back a range whose report was itself lost. Neighbours of one reason become one. */
   addRange(range: LossRange): void {
     const newest = this.#newest.get(range.runId);
-    if (newest?.reason === range.reason && newest.lastSeq + 1 === range.firstSeq) {
+    if (newest !== undefined && this.#grows(range.runId, range.firstSeq, range.reason)) {
       newest.lastSeq = range.lastSeq;
       newest.lastHash = range.lastHash;
     } else if (newest?.reason === range.reason && range.lastSeq + 1 === newest.firstSeq) {
       newest.firstSeq = range.firstSeq;
+      newest.prevHash = range.prevHash;
     } else {
       this.#ranges.add(range);
       this.#newest.set(range.runId, range);
     }
+  }
+
+  /** Whether what begins at `seq` belongs at the end of the run's newest range. */
+  #grows(runId: string, seq: number, reason: LossReason): boolean {
+    const newest = this.#newest.get(runId);
+    return newest?.reason === reason && newest.lastSeq + 1 === seq;
   }
 
   /** The range that opened first; it is no longer open. */

@@ -9,6 +9,9 @@ const NEWLINE = Buffer.from('\n');
 /** One write to the file, in bytes, or one event if that is more. */
 const BATCH_MAX_BYTES = 1024 * 1024;
 
+/** Node's timers count to 2^31 - 1 ms, and fire at once for more. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 interface Pending {
   readonly event: SealedEvent;
   readonly answer: (outcome: WriteOutcome) => void;
@@ -109,7 +112,8 @@ class FileSink implements AuditSink {
 
   async #close(deadlineMs: number | undefined): Promise<void> {
     const finished = this.#finish();
-    if (deadlineMs === undefined) return finished;
+    // What a timer cannot count to is no deadline.
+    if (deadlineMs === undefined || deadlineMs > TIMER_MAX_MS) return finished;
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadlineMs)));
     await Promise.race([finished, deadline]);
