@@ -71,7 +71,8 @@ function jsonValue(value: unknown, budget: Budget): JsonValue | undefined {
     case 'number':
       budget.left -= SCALAR_COST;
       if (!Number.isFinite(value)) return `${value}`;
-      return Number.isInteger(value) && !Number.isSafeInteger(value) ? `${BigInt(value)}` : value;
+      if (Number.isInteger(value) && !Number.isSafeInteger(value)) return `${BigInt(value)}`;
+      return value + 0; // JSON knows no -0.
     case 'bigint':
       if (value > BIGINT_MAX || value < -BIGINT_MAX) return spend(budget, '[bigint too large]');
       return spend(budget, `${value}`);

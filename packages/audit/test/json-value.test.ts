@@ -28,6 +28,10 @@ describe('toFields', () => {
     expect(toFields(input)).toEqual(input);
   });
 
+  it('writes a negative zero as JSON does', () => {
+    expect(toFields({ zero: -0, list: [-0] })).toEqual({ zero: 0, list: [0] });
+  });
+
   it('leaves out what is absent, and keeps the places of an array', () => {
     expect(
       toFields({

@@ -21,7 +21,9 @@ export function assertValidEvents(events: Iterable<EventLike>): Record<string, u
 
 function assertValidEvent(event: EventLike, label: string): Record<string, unknown> {
   const value = parse(event, label);
-  const problems = validate(value) ? [] : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`);
+  const problems = validate(value)
+    ? []
+    : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`);
   if (value['correlation_id'] !== value['run_id']) problems.push('/correlation_id is not run_id');
   if (problems.length > 0) throw new Error(`${label}: ${problems.join('; ')}: ${JSON.stringify(value)}`);
   return value;
