@@ -1,4 +1,4 @@
-import type { WorkflowContext } from '@spanledger/otel';
+import type { WorkflowContext } from '@spanledger/otel/internal';
 import type { WriteOutcome } from '@spanledger/protocol';
 import type { EventInput } from './event-input.ts';
 import type { RunBrackets } from './pipeline/run-brackets.ts';

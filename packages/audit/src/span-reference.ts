@@ -2,13 +2,17 @@ import { TraceFlags, isSpanContextValid } from '@opentelemetry/api';
 import type { SpanContext } from '@opentelemetry/api';
 import type { SpanReference } from './event-input.ts';
 
-/** Where an event of this span is in its trace; `undefined` outside of one (no SDK, or none active). */
-export function spanReference(span: SpanContext | undefined, parent?: SpanContext): SpanReference | undefined {
+/**
+ * Where an event of this span is in its trace.
+ *
+ * @param span of a span that an SDK made: its ids are sound, and the SDK has checked the parent's before it took them.
+ */
+export function spanReference({ traceId, spanId, traceFlags }: SpanContext, parent?: SpanContext): SpanReference {
+  return { traceId, spanId, parentSpanId: parent?.spanId, sampled: (traceFlags & TraceFlags.SAMPLED) !== 0 };
+}
+
+/** The same for a context that anyone may have set; `undefined` outside of a trace (no SDK, or no span active). */
+export function validReference(span: SpanContext | undefined, parent?: SpanContext): SpanReference | undefined {
   if (span === undefined || !isSpanContextValid(span)) return undefined;
-  return {
-    traceId: span.traceId,
-    spanId: span.spanId,
-    ...(parent !== undefined && isSpanContextValid(parent) && { parentSpanId: parent.spanId }),
-    sampled: (span.traceFlags & TraceFlags.SAMPLED) !== 0,
-  };
+  return spanReference(span, parent !== undefined && isSpanContextValid(parent) ? parent : undefined);
 }

@@ -1,4 +1,4 @@
-import { beginRun } from '@spanledger/otel';
+import { beginRun } from '@spanledger/otel/internal';
 import { assertLedger, assertValidEvents } from '@spanledger/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createAuditPipeline, memorySink, registerPipeline } from '../src/index.ts';

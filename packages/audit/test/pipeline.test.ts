@@ -1,7 +1,7 @@
 import { context } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { isTracingSuppressed } from '@opentelemetry/core';
-import { getWorkflowContext, processState, setWorkflowContext } from '@spanledger/otel';
+import { getWorkflowContext, processState, setWorkflowContext } from '@spanledger/otel/internal';
 import { checkChain, eventId } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { assertLedger, assertValidEvents } from '@spanledger/testkit';

@@ -1,6 +1,7 @@
 import { BatchSpanProcessor, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace-node';
-import { WorkflowSpanProcessor, getWorkflowContext } from '@spanledger/otel';
+import { WorkflowSpanProcessor } from '@spanledger/otel';
+import { getWorkflowContext } from '@spanledger/otel/internal';
 import type { AuditSink } from '@spanledger/protocol';
 import { describe, expect, it } from 'vitest';
 import { AuditSpanExporter, createAuditPipeline, memorySink } from '../src/index.ts';

@@ -1,6 +1,7 @@
 import { ROOT_CONTEXT } from '@opentelemetry/api';
 import type { Context, Tracer } from '@opentelemetry/api';
-import { Run, WorkflowSpanProcessor, extractWorkflow, setWorkflowContext } from '@spanledger/otel';
+import { WorkflowSpanProcessor, extractWorkflow } from '@spanledger/otel';
+import { Run, setWorkflowContext } from '@spanledger/otel/internal';
 import { assertLedger, assertValidEvents } from '@spanledger/testkit';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import type { Sampler, SpanExporter, SpanLimits, SpanProcessor } from '@opentelemetry/sdk-trace-node';

@@ -1,7 +1,8 @@
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api';
 import type { Attributes, Span } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
-import { getWorkflowContext, WorkflowSampler } from '@spanledger/otel';
+import { WorkflowSampler } from '@spanledger/otel';
+import { getWorkflowContext } from '@spanledger/otel/internal';
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { GENESIS_HASH, parseEvent } from '@spanledger/protocol';
 import type { AuditEvent, AuditSink, SealedEvent, WorkflowIdentity, WriteOutcome } from '@spanledger/protocol';
-import { Run } from '@spanledger/otel';
-import type { WorkflowContext } from '@spanledger/otel';
+import { Run } from '@spanledger/otel/internal';
+import type { WorkflowContext } from '@spanledger/otel/internal';
 import { memorySink } from '../src/index.ts';
 import type { MemorySink } from '../src/index.ts';
 

@@ -6,7 +6,7 @@ import { suppressTracing } from '@opentelemetry/core';
 import { fileSink } from '@spanledger/audit';
 import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream';
 import type { NatsConnectionLike } from '@spanledger/jetstream';
-import { processState } from '@spanledger/otel';
+import { processState } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';

@@ -1,5 +1,6 @@
 import { context, propagation, trace } from '@opentelemetry/api';
 import type { Context, TextMapGetter } from '@opentelemetry/api';
+import { isAbortError } from './abort-error.ts';
 import { carrierGetter } from './carriers.ts';
 import { logger } from './diagnostics.ts';
 import { extractWorkflow } from './extract-workflow.ts';
@@ -27,7 +28,7 @@ export async function receive<T, C>(
     end({ status: 'ok' });
     return result;
   } catch (error) {
-    end(isAbort(error) ? { status: 'cancelled', reason: error.message } : { status: 'error', error });
+    end(isAbortError(error) ? { status: 'cancelled', reason: error.message } : { status: 'error', error });
     throw error;
   }
 }
@@ -43,8 +44,4 @@ function traceOf<C>(carrier: C, getter: TextMapGetter<C>): Context {
     logger.warn('the trace context of a message could not be read', error); // I5: the message is handled all the same
     return active;
   }
-}
-
-function isAbort(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'AbortError';
 }

@@ -10,7 +10,8 @@ import { WORKFLOW_FIELDS } from '@spanledger/protocol';
 import { headers as natsHeaders } from 'nats';
 import { headers as natsCoreHeaders } from '@nats-io/transport-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Run, WorkflowPropagator, getWorkflowContext, setWorkflowContext } from '../src/index.ts';
+import { WorkflowPropagator } from '../src/index.ts';
+import { Run, getWorkflowContext, setWorkflowContext } from '../src/internal.ts';
 import { FULL, headersOf, parse } from './support.ts';
 
 const propagator = new WorkflowPropagator();

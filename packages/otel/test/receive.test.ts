@@ -2,16 +2,8 @@ import { ROOT_CONTEXT, SpanKind, context, propagation, trace } from '@openteleme
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { headers as natsHeaders } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  Run,
-  beginRun,
-  currentWorkflow,
-  extractWorkflow,
-  getWorkflowContext,
-  receive,
-  setRunLifecycle,
-  setWorkflowContext,
-} from '../src/index.ts';
+import { currentWorkflow, extractWorkflow, receive } from '../src/index.ts';
+import { Run, beginRun, getWorkflowContext, setRunLifecycle, setWorkflowContext } from '../src/internal.ts';
 import { FULL, headersOf, registerTracing, unregisterTracing } from './support.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';

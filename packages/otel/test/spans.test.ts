@@ -12,20 +12,22 @@ import type { ReadableSpan, Sampler } from '@opentelemetry/sdk-trace';
 import { RUN_ID_ATTRIBUTE, WORKFLOW_FIELDS } from '@spanledger/protocol';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
-  Run,
   WorkflowPropagator,
   WorkflowSampler,
   WorkflowSpanProcessor,
   bindWorkflow,
   currentWorkflow,
   extractWorkflow,
+  probePipeline,
+} from '../src/index.ts';
+import {
+  Run,
   getWorkflowContext,
   linkSpan,
-  probePipeline,
   processState,
   setWorkflowContext,
   workflowOfSpan,
-} from '../src/index.ts';
+} from '../src/internal.ts';
 import { FULL, headersOf, registerTracing, unregisterTracing } from './support.ts';
 
 afterEach(() => {

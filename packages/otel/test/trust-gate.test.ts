@@ -4,8 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WorkflowPropagator, extractWorkflow, getWorkflowContext, verifyCaller } from '../src/index.ts';
-import type { TrustInbound, WorkflowContext } from '../src/index.ts';
+import { WorkflowPropagator, extractWorkflow, verifyCaller } from '../src/index.ts';
+import { getWorkflowContext } from '../src/internal.ts';
+import type { TrustInbound } from '../src/index.ts';
+import type { WorkflowContext } from '../src/internal.ts';
 import { FULL, headersOf, listen } from './support.ts';
 
 beforeAll(() => void context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()));

@@ -1,7 +1,8 @@
 import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Run, WorkflowPropagator, setWorkflowContext, workflowFetch } from '../src/index.ts';
+import { WorkflowPropagator, workflowFetch } from '../src/index.ts';
+import { Run, setWorkflowContext } from '../src/internal.ts';
 import { FULL, headersOf, registerTracing, serve, unregisterTracing, workflowHeaders } from './support.ts';
 import type { TestServer } from './support.ts';
 

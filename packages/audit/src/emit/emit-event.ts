@@ -1,11 +1,11 @@
 import { context, trace } from '@opentelemetry/api';
-import { workflowOf } from '@spanledger/otel';
+import { workflowOf } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import { isApplicationEvent } from '../application-event.ts';
 import type { EventInput } from '../event-input.ts';
 import { toFields } from '../json-value.ts';
 import { pipelineOrWarn } from '../pipeline/registry.ts';
-import { spanReference } from '../span-reference.ts';
+import { validReference } from '../span-reference.ts';
 
 /** An event that is not a span. */
 export interface EmitOptions extends Omit<EventInput, 'span' | 'fields'> {
@@ -34,7 +34,7 @@ export function emitEvent(options: EmitOptions): string | undefined {
   if (pipeline === undefined) return undefined;
   const { fields: given, ...rest } = options;
   const fields = toFields(given);
-  const span = spanReference(trace.getActiveSpan()?.spanContext());
+  const span = validReference(trace.getActiveSpan()?.spanContext());
   // I6: also where there is none, whatever was spread into the options.
   return pipeline.emit(workflowOf(context.active()), { ...rest, fields, span });
 }

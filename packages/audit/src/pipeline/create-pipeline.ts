@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { diag } from '@opentelemetry/api';
-import { Run } from '@spanledger/otel';
-import type { WorkflowContext } from '@spanledger/otel';
+import { Run } from '@spanledger/otel/internal';
+import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError, encodeSubject, eventId, isEventName, seal } from '@spanledger/protocol';
 import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import type { AuditPipeline } from '../audit-pipeline.ts';

@@ -1,6 +1,6 @@
 import { formatTimestamp } from '@spanledger/protocol';
 import type { AuditEventDraft } from '@spanledger/protocol';
-import type { WorkflowContext } from '@spanledger/otel';
+import type { WorkflowContext } from '@spanledger/otel/internal';
 import type { EventInput } from '../event-input.ts';
 import { boundText } from '../json-value.ts';
 import { now } from './clock.ts';

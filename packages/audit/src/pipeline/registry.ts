@@ -1,4 +1,4 @@
-import { setRunLifecycle } from '@spanledger/otel';
+import { setRunLifecycle } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditPipeline } from '../audit-pipeline.ts';
 

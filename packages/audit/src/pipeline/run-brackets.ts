@@ -1,5 +1,5 @@
 import type { HrTime } from '@opentelemetry/api';
-import type { RunOutcome, WorkflowContext } from '@spanledger/otel';
+import type { RunOutcome, WorkflowContext } from '@spanledger/otel/internal';
 import type { JsonValue } from '@spanledger/protocol';
 import type { EventInput, SpanReference } from '../event-input.ts';
 import { now } from './clock.ts';

@@ -1,5 +1,5 @@
-import { workflowOfSpan } from '@spanledger/otel';
-import type { WorkflowContext } from '@spanledger/otel';
+import { workflowOfSpan } from '@spanledger/otel/internal';
+import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { WriteOutcome } from '@spanledger/protocol';
 import type { AuditPipeline } from '../audit-pipeline.ts';

@@ -1,7 +1,7 @@
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { Context } from '@opentelemetry/api';
-import { linkSpan, markProbe, processState, workflowOfSpan } from '@spanledger/otel';
-import type { RunOutcome, WorkflowContext } from '@spanledger/otel';
+import { linkSpan, markProbe, processState, workflowOfSpan } from '@spanledger/otel/internal';
+import type { RunOutcome, WorkflowContext } from '@spanledger/otel/internal';
 import type { AuditPipeline } from '../audit-pipeline.ts';
 import { compileRules } from '../rules/compile-rules.ts';
 import type { CompiledRules, StartRule } from '../rules/compile-rules.ts';

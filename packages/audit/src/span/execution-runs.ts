@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
-import { Run, processState } from '@spanledger/otel';
-import type { WorkflowContext } from '@spanledger/otel';
+import { Run, processState } from '@spanledger/otel/internal';
+import type { WorkflowContext } from '@spanledger/otel/internal';
 import { WORKFLOW_FIELDS, parseAttempt, parseId } from '@spanledger/protocol';
 import type { WorkflowIdentity } from '@spanledger/protocol';
 

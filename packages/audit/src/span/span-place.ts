@@ -1,6 +1,6 @@
-import { TraceFlags } from '@opentelemetry/api';
 import type { HrTime } from '@opentelemetry/api';
 import type { EventInput, SpanReference } from '../event-input.ts';
+import { spanReference } from '../span-reference.ts';
 import type { SpanView } from './span-view.ts';
 
 /** When and where in its trace something happened. */
@@ -15,11 +15,8 @@ export function placeAtEnd(span: SpanView): Place {
   return { time: timeOf(span.endTime), span: referenceOf(span), durationMs: durationOf(span.duration) };
 }
 
-/** The SDK checks a parent's ids before it makes them a span's, and its own are sound. */
 function referenceOf(span: SpanView): SpanReference {
-  const { traceId, spanId, traceFlags } = span.spanContext();
-  const sampled = (traceFlags & TraceFlags.SAMPLED) !== 0;
-  return { traceId, spanId, parentSpanId: span.parentSpanContext?.spanId, sampled };
+  return spanReference(span.spanContext(), span.parentSpanContext);
 }
 
 /** The copy is ours (I1). A time that is none is found where it is written. */

@@ -1,12 +1,12 @@
 import { SpanStatusCode, context, createContextKey, trace } from '@opentelemetry/api';
 import type { Context, Span } from '@opentelemetry/api';
-import { setWorkflowContext } from '@spanledger/otel';
-import type { WorkflowContext } from '@spanledger/otel';
+import { isAbortError, setWorkflowContext } from '@spanledger/otel/internal';
+import type { WorkflowContext } from '@spanledger/otel/internal';
 import type { JsonValue } from '@spanledger/protocol';
 import type { SpanReference } from '../event-input.ts';
 import { errorFields } from '../pipeline/error-fields.ts';
 import { pipelineOrWarn } from '../pipeline/registry.ts';
-import { spanReference } from '../span-reference.ts';
+import { validReference } from '../span-reference.ts';
 
 /** How a workflow or a step ended. */
 export type ActivityEnd =
@@ -53,7 +53,7 @@ export class Activity {
     this.#parent = parent;
     this.#onEnd = onEnd;
     this.#span = trace.getTracer('@spanledger/audit').startSpan(name, {}, entered);
-    this.#reference = spanReference(this.#span.spanContext(), trace.getSpanContext(around));
+    this.#reference = validReference(this.#span.spanContext(), trace.getSpanContext(around));
     this.ctx = trace.setSpan(entered, this.#span);
     if (parent !== undefined) parent.#parts.add(this);
   }
@@ -120,15 +120,6 @@ export class Activity {
       ...(durationMs !== undefined && { durationMs }),
       ...(fields && { fields }),
     });
-  }
-}
-
-function isAbortError(error: unknown): boolean {
-  try {
-    return error instanceof Error && error.name === 'AbortError';
-  } catch {
-    // A getter or a Proxy that throws: the caller gets what was thrown, and not this (I5).
-    return false;
   }
 }
 

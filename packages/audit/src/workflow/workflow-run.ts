@@ -1,5 +1,5 @@
 import { context } from '@opentelemetry/api';
-import { Run } from '@spanledger/otel';
+import { Run } from '@spanledger/otel/internal';
 import type { JsonValue, WorkflowIdentity } from '@spanledger/protocol';
 import { Activity, activityIn } from './activity.ts';
 import { StepEpochs } from './step-epochs.ts';

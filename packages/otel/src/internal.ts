@@ -1,0 +1,10 @@
+// For the packages of this repository, which are released together. It changes without notice.
+export { isAbortError } from './abort-error.ts';
+export { linkSpan, workflowOf, workflowOfSpan } from './link-span.ts';
+export { markProbe } from './pipeline-probe.ts';
+export { processState } from './process-state.ts';
+export { beginRun, setRunLifecycle } from './run-lifecycle.ts';
+export type { RunLifecycle, RunOutcome } from './run-lifecycle.ts';
+export { Run } from './run.ts';
+export { getWorkflowContext, setWorkflowContext } from './workflow-context.ts';
+export type { WorkflowContext } from './workflow-context.ts';
