@@ -25,14 +25,3 @@ export async function pipelined(count, windowMax, start) {
   };
   await Promise.all(Array.from({ length: windowMax }, worker));
 }
-
-export function percentile(sorted, p) {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))];
-}
-
-export function median(values) {
-  return percentile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  );
-}

@@ -7,6 +7,7 @@ export function printReport(result) {
     ['publish', `${publish.ratio}× nats.js js.publish (window ${publish.peer_window})`, '≥ 2.5'],
     ['', `${Math.round(publish.per_second)} against ${Math.round(publish.peer_per_second)} acknowledged events/s`, ''],
     ['', `${publish.cpu_us} against ${publish.peer_cpu_us} µs CPU per event`, ''],
+    ['', `${publish.ratio_tuned}× the same with noAsyncTraces (${Math.round(publish.peer_tuned_per_second)}/s)`, ''],
     ['', `${Math.round(publish.of_ceiling * SHARE)} % of core NATS publish`, ''],
     ['audited span', `${span.ratio}× BatchSpanProcessor and OTLP/HTTP in CPU`, '≤ 2'],
     ['', `${span.us} against ${span.peer_us} µs CPU, start to acknowledged`, ''],

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { ensureStream, connectNats } from '@spanledger/jetstream';
 import { startNats } from '@spanledger/testkit';
-import { median } from './measure.mjs';
+import { median } from './statistics.mjs';
 import { printReport } from './print-report.mjs';
 
 const execute = promisify(execFile);
@@ -51,13 +51,14 @@ async function measureAll(target) {
   for (let round = 1; round <= ROUNDS; round += 1) {
     progress(`round ${round} of ${ROUNDS}: publish`);
     const ours = await measure('publish-spanledger', { ...target, ...PUBLISH });
-    const natsJs = await measure('publish-nats-js', { ...target, ...PUBLISH });
+    const natsJs = await measure('publish-nats-js', { ...target, ...PUBLISH, asyncTraces: true });
+    const natsJsTuned = await measure('publish-nats-js', { ...target, ...PUBLISH, asyncTraces: false });
     const core = await measure('publish-core', { ...target, ...PUBLISH });
     progress(`round ${round} of ${ROUNDS}: spans`);
     const audited = await measure('span-spanledger', { ...target, ...SPAN });
     const exported = await measure('span-otlp', { ...target, ...SPAN });
     const undesignated = await measure('span-undesignated', UNDESIGNATED);
-    rounds.push({ ours, natsJs, core, audited, exported, undesignated });
+    rounds.push({ ours, natsJs, natsJsTuned, core, audited, exported, undesignated });
   }
   return rounds;
 }
@@ -80,10 +81,12 @@ function summarise(rounds) {
   return {
     publish: {
       ratio: of(({ ours, natsJs }) => ours.perSecond / natsJs.perSecond),
+      ratio_tuned: of(({ ours, natsJsTuned }) => ours.perSecond / natsJsTuned.perSecond),
       of_ceiling: of(({ ours, core }) => ours.perSecond / core.perSecond),
       per_second: of(({ ours }) => ours.perSecond),
       cpu_us: of(({ ours }) => ours.cpuUs),
       peer_per_second: of(({ natsJs }) => natsJs.perSecond),
+      peer_tuned_per_second: of(({ natsJsTuned }) => natsJsTuned.perSecond),
       peer_cpu_us: of(({ natsJs }) => natsJs.cpuUs),
       peer_window: of(({ natsJs }) => natsJs.windowMax),
     },

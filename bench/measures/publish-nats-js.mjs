@@ -5,7 +5,8 @@ import { messageId } from '@spanledger/protocol';
 import { sealedEvents } from '../events.mjs';
 import { input, pipelined, report, timed } from '../measure.mjs';
 
-const js = jetstream(await connect({ servers: input.url }));
+// nats.js takes a stack trace of every request unless it is told not to.
+const js = jetstream(await connect({ servers: input.url, noAsyncTraces: !input.asyncTraces }));
 const publish = (events, windowMax) =>
   pipelined(events.length, windowMax, (i) => {
     const event = events[i];

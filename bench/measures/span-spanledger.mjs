@@ -2,8 +2,9 @@
 import { AuditSpanProcessor, createAuditPipeline, genai } from '@spanledger/audit';
 import { connectNats, jetStreamSink } from '@spanledger/jetstream';
 import { WorkflowSampler, WorkflowSpanProcessor } from '@spanledger/otel';
-import { input, percentile, report, timed } from '../measure.mjs';
+import { input, report, timed } from '../measure.mjs';
 import { AlwaysOnSampler, makeSpan, tracerOf } from '../spans.mjs';
+import { percentile } from '../statistics.mjs';
 
 const connection = await connectNats({ servers: input.url });
 const pipeline = createAuditPipeline({

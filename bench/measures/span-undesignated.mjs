@@ -1,8 +1,9 @@
 // What a span costs more because we are there, although no rule designates it: sampled, and not sampled.
 import { AuditSpanProcessor, createAuditPipeline, http, lifecycle, memorySink } from '@spanledger/audit';
 import { WorkflowSampler, WorkflowSpanProcessor } from '@spanledger/otel';
-import { input, median, report } from '../measure.mjs';
+import { input, report } from '../measure.mjs';
 import { AlwaysOffSampler, AlwaysOnSampler, makeSpan, tracerOf } from '../spans.mjs';
+import { median } from '../statistics.mjs';
 
 const pipeline = createAuditPipeline({ producer: 'bench', sink: memorySink() });
 const processors = () => [
