@@ -1,6 +1,7 @@
-import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
-import type { Attributes } from '@opentelemetry/api';
+import { SpanKind } from '@opentelemetry/api';
 import { SpanledgerError } from '@spanledger/protocol';
+import { buildSpan } from '@spanledger/testkit';
+import type { SpanPlan } from '@spanledger/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileRules, genai, http, lifecycle } from '../src/index.ts';
@@ -60,22 +61,15 @@ describe('compileRules', () => {
   });
 });
 
-interface SpanSpec {
-  name?: string;
-  kind?: SpanKind;
-  attributes?: Attributes;
+interface SpanSpec extends Partial<SpanPlan> {
   scope?: string;
-  failed?: boolean;
 }
 
 /** What becomes of one span under these rules. */
 async function eventOf(rules: DesignationRules, spec: SpanSpec): Promise<Record<string, unknown> | undefined> {
   const { provider, events, processor } = traced({ rules });
-  const { name = 'span', kind = SpanKind.INTERNAL, attributes = {}, scope = 'test-scope' } = spec;
-  const span = provider.getTracer(scope).startSpan(name, { kind }, inRun());
-  span.setAttributes(attributes);
-  if (spec.failed) span.setStatus({ code: SpanStatusCode.ERROR, message: 'it broke' });
-  span.end();
+  const { scope = 'test-scope', ...plan } = spec;
+  buildSpan(provider.getTracer(scope), { name: 'span', ...plan }, inRun());
   expect(Object.values(processor.faults).filter(Boolean)).toEqual([]);
   const all = await events();
   expect(all.length).toBeLessThanOrEqual(1);
@@ -112,11 +106,11 @@ describe('a rule', () => {
       { name: 'a' },
       'yes',
     ],
-    ['end of a failed span', { when: { name: 'a' }, event: 'yes' }, { name: 'a', failed: true }, 'yes'],
+    ['end of a failed span', { when: { name: 'a' }, event: 'yes' }, { name: 'a', error: 'it broke' }, 'yes'],
     [
       'error of a failed span',
       { when: { name: 'a' }, event: { end: 'no', error: 'yes' } },
-      { name: 'a', failed: true },
+      { name: 'a', error: 'it broke' },
       'yes',
     ],
     ['error of a good span', { when: { name: 'a' }, event: { end: 'yes', error: 'no' } }, { name: 'a' }, 'yes'],
@@ -165,7 +159,7 @@ describe('a rule', () => {
   });
 
   it('says what failed', async () => {
-    const spec = { name: 'a', failed: true, attributes: { 'error.type': 'TimeoutError' } };
+    const spec = { name: 'a', error: 'it broke', attributes: { 'error.type': 'TimeoutError' } };
     expect((await eventOf(ok, spec))?.['fields']).toEqual({
       status: 'error',
       error_type: 'TimeoutError',
@@ -270,8 +264,8 @@ describe('genai()', () => {
   });
 
   it.each<[string, SpanSpec, string | undefined]>([
-    ['failure', { attributes: chat, failed: true }, 'llm_call_failed'],
-    ['abort', { attributes: { ...chat, 'error.type': 'APIUserAbortError' }, failed: true }, 'llm_call_cancelled'],
+    ['failure', { attributes: chat, error: 'it broke' }, 'llm_call_failed'],
+    ['abort', { attributes: { ...chat, 'error.type': 'APIUserAbortError' }, error: 'it broke' }, 'llm_call_cancelled'],
     ['tool', { attributes: { 'gen_ai.operation.name': 'execute_tool' } }, 'tool_exec'],
     ['mcp call', { kind: SpanKind.CLIENT, attributes: { 'mcp.method.name': 'tools/call' } }, 'mcp_tool_call'],
     ['mcp serve', { kind: SpanKind.SERVER, attributes: { 'mcp.method.name': 'tools/call' } }, 'tool_exec'],

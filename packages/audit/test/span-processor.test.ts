@@ -12,6 +12,7 @@ import {
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-node';
 import type { Sampler } from '@opentelemetry/sdk-trace-node';
+import { buildSpan } from '@spanledger/testkit';
 import { describe, expect, it } from 'vitest';
 import { AuditSpanProcessor, genai } from '../src/index.ts';
 import { inbound, inRun, traced } from './span-fixture.ts';
@@ -297,10 +298,7 @@ describe('sampling (I4)', () => {
       also: [new SimpleSpanProcessor(exporter)],
     });
     for (let i = 0; i < 500; i += 1) {
-      const ctx = inRun();
-      const parent = tracer.startSpan('parent', {}, ctx);
-      tracer.startSpan('charge-card', { attributes: { amount: i } }, trace.setSpan(ctx, parent)).end();
-      parent.end();
+      buildSpan(tracer, { name: 'parent', children: [{ name: 'charge-card', attributes: { amount: i } }] }, inRun());
     }
     const all = await events();
     expect(all.map(({ fields }) => fields?.['amount'])).toEqual(Array.from({ length: 500 }, (__, i) => i));

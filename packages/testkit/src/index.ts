@@ -11,3 +11,5 @@ export { testHttpService } from './http-service-suite.ts';
 export type { HttpServiceCase } from './http-service-suite.ts';
 export { HttpService } from './http-service.ts';
 export type { HttpServiceOptions } from './http-service.ts';
+export { buildSpan } from './span-builder.ts';
+export type { SpanPlan } from './span-builder.ts';
