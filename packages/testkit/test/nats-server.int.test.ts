@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 
 async function storeOne(url: string): Promise<void> {
   const nc = await connect({ servers: url });
-  const manager = await jetstreamManager(nc);
+  const manager = await jetstreamManager(nc, { timeout: 30_000 });
   await manager.streams.add({ name: 'S', subjects: ['s'] });
   await jetstream(nc).publish('s', 'kept');
   await nc.close();
@@ -123,7 +123,7 @@ test('a cluster of three has a leader, loses a member and gets it back', async (
   await using cluster = await startNatsCluster(3);
   const [first, second] = cluster.servers;
   const nc = await connect({ servers: cluster.urls });
-  const manager = await jetstreamManager(nc);
+  const manager = await jetstreamManager(nc, { timeout: 30_000 });
   await manager.streams.add({ name: 'R', subjects: ['r'], num_replicas: 3 });
 
   await first!.kill();
