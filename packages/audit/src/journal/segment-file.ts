@@ -4,7 +4,11 @@ import path from 'node:path';
 import { files, segmentPath } from './journal-files.ts';
 
 const MODE = 0o600;
-const ZEROS = Buffer.alloc(1024 * 1024);
+/**
+ * Not more in one write: Linux keeps a large write in large pages, and a frame written into one of those later costs
+ * three times as much (5.0 against 1.3 µs after zeros in one write of 4 MiB, ext4, Linux 6.18).
+ */
+const ZEROS = Buffer.alloc(64 * 1024);
 /** Has no number yet: numbers are given in the order in which segments are used. */
 export const SPARE_NAME = 'spare';
 
