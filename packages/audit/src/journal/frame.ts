@@ -100,9 +100,7 @@ export function positionAt(bytes: Buffer, offset: number): number {
 export function readEvent(frames: Buffer, offset: number): SealedEvent {
   const subjectAt = offset + HEADER_BYTES + frames[offset + 7]!;
   const bytesAt = subjectAt + frames.readUInt16LE(offset + 8);
-  const bytes = new Uint8Array(
-    frames.subarray(bytesAt, bytesAt + frames.readUInt32LE(offset + EVENT_LENGTH_AT)),
-  );
+  const bytes = new Uint8Array(frames.subarray(bytesAt, bytesAt + frames.readUInt32LE(offset + EVENT_LENGTH_AT)));
   return {
     runId: frames.toString('utf8', offset + HEADER_BYTES, subjectAt),
     seq: frames.readUIntLE(offset + SEQ_AT, U48_BYTES),

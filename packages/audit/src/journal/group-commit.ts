@@ -18,7 +18,7 @@ interface Waiter {
  * Syncs what was written, one sync at a time: what is written meanwhile waits for the next one, all of it together.
  *
  * A sync begins in this turn of the event loop if somebody waits for it, else within 10 ms, and the timer keeps no
- * process alive. When two syncs in a row have failed, those who wait are told, and it is tried again after a second.
+ * process alive for which nobody waits. When two syncs in a row have failed, those who wait are told, and it is tried again after a second.
  */
 export class GroupCommit {
   #written = 0;
@@ -51,6 +51,7 @@ export class GroupCommit {
     if (this.#closed) throw notSynced(undefined);
     const durable = new Promise<void>((resolve, reject) => this.#waiting.push({ position, resolve, reject }));
     if (this.#failures < 2) this.#start();
+    else this.#timer?.ref();
     await durable;
   }
 
@@ -78,7 +79,8 @@ export class GroupCommit {
     while (!this.#closed && this.#failures < 2 && this.#waiting.length > 0);
     this.#running = undefined;
     if (this.#closed || this.#durable >= this.#written) return;
-    this.#timer ??= setTimeout(() => this.#start(), this.#failures < 2 ? GATHER_MS : RETRY_MS).unref();
+    this.#timer ??= setTimeout(() => this.#start(), this.#failures < 2 ? GATHER_MS : RETRY_MS);
+    if (this.#waiting.length === 0) this.#timer.unref();
   }
 
   async #syncOnce(): Promise<void> {

@@ -43,14 +43,19 @@ export class JournalProcess {
   readonly ended: Promise<unknown>;
 
   constructor(fixture: string, args: readonly string[], before: readonly string[] = []) {
-    if (!existsSync(path.join(PACKAGE_DIR, 'dist/index.js'))) throw new Error('the packages are not built: npm run build');
+    if (!existsSync(path.join(PACKAGE_DIR, 'dist/index.js')))
+      throw new Error('the packages are not built: npm run build');
     const script = path.join(PACKAGE_DIR, 'test/fixtures', fixture);
     const [command, ...rest] = [...before, process.execPath, script, ...args];
     this.child = spawn(command!, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.child.stdout!.on('data', (chunk) => (this.stdout += chunk));
     this.child.stderr!.on('data', (chunk) => (this.stderr += chunk));
     this.ended = once(this.child, 'close');
-    onTestFinished(() => void this.child.kill('SIGKILL'));
+    // The fixtures end with their standard input: a tracer that is killed leaves what it traced.
+    onTestFinished(() => {
+      this.child.stdin!.destroy();
+      this.child.kill('SIGKILL');
+    });
   }
 
   async says(text: string): Promise<void> {
@@ -60,8 +65,10 @@ export class JournalProcess {
     });
   }
 
+  /** Ends it as a crash does. Under a tracer its standard input ends it: only a child of ours is ever killed. */
   async kill(): Promise<void> {
     this.child.kill('SIGKILL');
+    this.child.stdin!.destroy();
     await this.ended;
   }
 }

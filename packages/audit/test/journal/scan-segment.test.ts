@@ -59,7 +59,10 @@ describe('a segment that is read', () => {
   it('finds every flipped byte, and loses only the frame that it is in', () => {
     const { bytes, ends } = segmentOf(60);
     const lastFrameAt = ends.at(-2)!;
-    const flips = fc.record({ at: fc.integer({ min: 0, max: lastFrameAt - 1 }), mask: fc.integer({ min: 1, max: 255 }) });
+    const flips = fc.record({
+      at: fc.integer({ min: 0, max: lastFrameAt - 1 }),
+      mask: fc.integer({ min: 1, max: 255 }),
+    });
     fc.assert(
       fc.property(flips, ({ at, mask }) => {
         const flipped = Buffer.from(bytes);
