@@ -1,5 +1,5 @@
 // Durable records per second of lmdb, which gathers what is put in one turn into a transaction and syncs it off the event
-// loop: the fastest store for Node that we know of that keeps what it has confirmed.
+// loop, as the journal does.
 import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { open } from 'lmdb';

@@ -87,10 +87,10 @@ describe('a process that lives', () => {
 });
 
 describe.skipIf(!works('strace', '-V'))('a disk that fails a sync', () => {
-  const strace = (file: string, inject: string) => [
-    ...['env', 'UV_THREADPOOL_SIZE=1', 'strace', '-f', '-qq', '-o', file],
-    ...['-e', 'trace=fdatasync', '-e', `inject=fdatasync:error=EIO:${inject}`],
-  ];
+  const strace = (file: string, inject: string) =>
+    `env UV_THREADPOOL_SIZE=1 strace -f -qq -o ${file} -e trace=fdatasync -e inject=fdatasync:error=EIO:${inject}`.split(
+      ' ',
+    );
 
   it('is not asked again: what it had is written and synced elsewhere', async () => {
     const directory = await newDirectory();

@@ -54,6 +54,7 @@ describe('the journal', () => {
     const journal = await open(await newDirectory());
     write(journal, 3);
     await until(() => journal.stats.notDurable === 0);
+    await expect(journal.whenDurable(3)).resolves.toBeUndefined();
   });
 
   it('refuses what does not fit into a segment, and goes on', async () => {
