@@ -108,7 +108,7 @@ export class JournalWriter {
     clearInterval(this.#retiring);
     const isDurable = await this.#commit.close();
     this.#saveAcknowledged();
-    return { isDurable, isEmpty: !(await this.#segments.close()) };
+    return { isDurable, isEmpty: !(await this.#segments.close(isDurable)) };
   }
 
   #write(event: SealedEvent, position: number): void {
@@ -166,6 +166,7 @@ export class JournalWriter {
       this.#segments.abandon();
       for (const [position, event] of this.#unsynced.entries()) this.#write(event, position);
       for (const position of acknowledged) this.#segments.find(position)?.acknowledge(position);
+      this.#segments.removeEmpty();
       this.#isBroken = false;
     } catch (error) {
       this.#failure = { error, atMs: performance.now() };

@@ -49,7 +49,8 @@ export interface Journal {
   /**
    * Takes the journal of a dead process. It counts towards `maxBytes`, and is closed with this one.
    *
-   * @throws SpanledgerError `SPANLEDGER_JOURNAL_LOCKED` if its owner lives, or somebody else has it.
+   * @throws SpanledgerError `SPANLEDGER_JOURNAL_LOCKED` if its owner lives, or somebody else has it; `SPANLEDGER_JOURNAL` if
+   * it cannot be read, or has been removed.
    */
   adopt(folder: string): Promise<AdoptedJournal>;
   /**

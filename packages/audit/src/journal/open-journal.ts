@@ -89,9 +89,14 @@ class OwnJournal implements Journal {
   }
 
   async adopt(folder: string): Promise<AdoptedJournal> {
-    const adopted = await adoptJournal(folder, this.#options);
-    this.#adopted.add(adopted);
-    return adopted;
+    try {
+      const adopted = await adoptJournal(folder, this.#options);
+      this.#adopted.add(adopted);
+      return adopted;
+    } catch (error) {
+      if (error instanceof SpanledgerError) throw error;
+      throw new SpanledgerError('SPANLEDGER_JOURNAL', `the journal ${folder} cannot be adopted`, { cause: error });
+    }
   }
 
   close(): Promise<void> {

@@ -78,11 +78,15 @@ export class SegmentSet {
     }
   }
 
-  /** Nothing is written to the segments that there are any more; those that became empty go. */
+  /** Nothing is written to the segments that there are any more. */
   abandon(): void {
     this.#active = undefined;
+  }
+
+  /** Those that were cut down to nothing: only once what they had is written elsewhere. */
+  removeEmpty(): void {
     const empty = this.#segments.filter(({ first, extent }) => extent.last < first);
-    this.#remove(empty);
+    this.#remove(empty.filter((segment) => segment !== this.#active));
   }
 
   /** Closes the files of segments that are full and on the disk. */
@@ -106,13 +110,20 @@ export class SegmentSet {
     for (const segment of this.#segments) segment.saveAcknowledged();
   }
 
-  /** Closes all files. @returns whether any segment is left. */
-  async close(): Promise<boolean> {
+  /**
+   * Closes all files.
+   *
+   * @param isDurable everything is on the disk; if not, nothing is removed: what was cut may be nowhere else.
+   * @returns whether any segment is left.
+   */
+  async close(isDurable: boolean): Promise<boolean> {
     await this.#background;
     this.#active = undefined;
-    for (const segment of this.#segments) segment.close();
-    this.retire();
-    this.#remove(this.#segments.filter(({ first, extent }) => extent.last < first));
+    for (const segment of this.#segments) segment.close(!isDurable);
+    if (isDurable) {
+      this.retire();
+      this.removeEmpty();
+    }
     await this.#background;
     if (this.#spareFd !== undefined) await dropSpare(this.#folder, this.#spareFd);
     this.#spareFd = undefined;

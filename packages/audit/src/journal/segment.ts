@@ -123,13 +123,13 @@ export class Segment {
     this.#extent = this.#synced;
   }
 
-  /** Gives back what was preallocated and not used. */
-  close(): void {
+  /** Gives back what was preallocated and not used; and what was cut, which must be on the disk elsewhere, unless `keepTail`. */
+  close(keepTail = false): void {
     if (this.#fd === undefined) return;
     const fd = this.#fd;
     this.#fd = undefined;
     try {
-      ftruncateSync(fd, this.#extent.end);
+      if (!keepTail) ftruncateSync(fd, this.#extent.end);
     } finally {
       closeSync(fd);
     }
