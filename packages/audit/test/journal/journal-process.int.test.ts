@@ -123,6 +123,16 @@ describe.skipIf(!works('strace', '-V'))('a disk that fails a sync', () => {
     await process.says('ready');
     expect(process.stdout).not.toMatch(/^durable/m);
     expect(process.stdout).toContain('not durable 1 SPANLEDGER_JOURNAL');
+    // And a kill still loses nothing that was accepted.
+    const refused = new Set([...process.stdout.matchAll(/^refused (\d+)/gm)].map(([, seq]) => Number(seq)));
+    const folder = /folder (.*)/.exec(process.stdout)![1]!;
+    await process.kill();
+    const journal = await open(directory);
+    await until(async () => (await journal.adoptable()).includes(folder));
+    const adopted = await journal.adopt(folder);
+    expect(adopted.lost).toEqual([]);
+    const seqs = (await collect(adopted.read())).map(({ event }) => event.seq);
+    expect(seqs).toEqual([1, 2, 3, 4, 5, 6, 7, 8].filter((seq) => !refused.has(seq)));
   });
 });
 
