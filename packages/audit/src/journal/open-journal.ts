@@ -15,6 +15,8 @@ import type { AppendOutcome, Journal, JournalStats } from './journal.ts';
 import type { JournaledEvent } from './journaled-event.ts';
 import { QUARANTINE } from './quarantine.ts';
 
+const CREATE_ATTEMPTS_MAX = 5;
+
 /**
  * Opens a journal of this process's own (or this worker thread's), in a new folder `<directory>/<producer>/<id>`.
  *
@@ -23,16 +25,27 @@ import { QUARANTINE } from './quarantine.ts';
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   const resolved = resolveJournalOptions(options);
   const parent = producerFolder(resolved.directory, resolved.producer);
-  const folder = path.join(parent, randomUUID());
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const lock = await lockFolder(folder);
+    const { folder, lock } = await createFolder(parent);
     await syncFolder(parent);
     await syncFolder(resolved.directory);
     return new OwnJournal(folder, lock, resolved);
   } catch (error) {
     if (error instanceof SpanledgerError) throw error;
     throw new SpanledgerError('SPANLEDGER_JOURNAL', `a journal cannot be created in ${parent}`, { cause: error });
+  }
+}
+
+/** Another process that looks for dead journals may take a folder for one before it is locked: then the next one. */
+async function createFolder(parent: string): Promise<{ folder: string; lock: FolderLock }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const folder = path.join(parent, randomUUID());
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    try {
+      return { folder, lock: await lockFolder(folder) };
+    } catch (error) {
+      if (attempt === CREATE_ATTEMPTS_MAX) throw error;
+    }
   }
 }
 

@@ -166,6 +166,24 @@ describe('the journal of a dead process', () => {
     expect(second.bytes).toBe(0);
   });
 
+  it('is not confused with one that is being opened', async () => {
+    const directory = await newDirectory();
+    const finder = await open(directory, { retentionMs: 0 });
+    let opening = true;
+    const find = async (): Promise<void> => {
+      while (opening) {
+        for (const folder of await finder.adoptable()) await finder.adopt(folder).catch(() => {});
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const finding = find();
+    const journals = await Promise.all(Array.from({ length: 50 }, () => open(directory)));
+    for (const journal of journals) write(journal, 1);
+    opening = false;
+    await finding;
+    for (const journal of journals) expect(await collect(journal.read())).toHaveLength(1);
+  });
+
   it('is not seen by another producer', async () => {
     const directory = await newDirectory();
     const dead = await open(directory);
