@@ -5,14 +5,14 @@ import { createChain, encodeSubject, seal } from '@spanledger/protocol';
 const EVENT_BYTES = 600;
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
-export function sealedEvents(count, runs = 100) {
+export function sealedEvents(count, runs = 100, eventBytes = EVENT_BYTES) {
   const chains = Array.from({ length: runs }, () => createChain(randomUUID()));
   const subjects = chains.map((chain) => subjectOf(chain.runId));
   return Array.from({ length: count }, (_, i) => {
     const chain = chains[i % runs];
     const draft = { ts: '2026-01-01T00:00:00.000000Z', event: 'tool_exec', producer: 'bench', fields: { pad: '' } };
     const bare = JSON.stringify(draft).length + JSON.stringify(envelope(chain)).length;
-    draft.fields.pad = 'x'.repeat(EVENT_BYTES - bare + 1);
+    draft.fields.pad = 'x'.repeat(eventBytes - bare + 1);
     return seal(chain, draft, subjects[i % runs], sha256);
   });
 }

@@ -2,7 +2,7 @@ const SHARE = 100;
 
 /** The result for a person: what was measured, against what, and the target it is held to. */
 export function printReport(result) {
-  const { publish, span_cpu: span, undesignated, hook, machine, versions } = result;
+  const { publish, span_cpu: span, undesignated, hook, journal, machine, versions } = result;
   const rows = [
     ['publish', `${publish.ratio}× nats.js js.publish (window ${publish.peer_window})`, '≥ 2.5'],
     ['', `${Math.round(publish.per_second)} against ${Math.round(publish.peer_per_second)} acknowledged events/s`, ''],
@@ -14,6 +14,10 @@ export function printReport(result) {
     ['undesignated span', `+${undesignated.added_us} µs sampled`, '≤ 1'],
     ['', `+${undesignated.unsampled_added_us} µs not sampled (recorded now)`, '≤ 2'],
     ['span hooks', `p50 ${hook.p50_us} µs, p99 ${hook.p99_us} µs for a designated span`, ''],
+    ['journal', `${journal.ratio}× lmdb in durable 1 kB records/s, 32 in flight`, '≥ 1.5'],
+    ['', `${Math.round(journal.per_second)} against ${Math.round(journal.peer_per_second)} records/s`, ''],
+    ['', `p99 ${journal.p99_ms} against ${journal.peer_p99_ms} ms`, ''],
+    ['', `append of 600 bytes: p50 ${journal.append_p50_us} µs, p99 ${journal.append_p99_us} µs`, ''],
   ];
   for (const [what, figure, target] of rows) console.log(`${what.padEnd(18)} ${figure.padEnd(58)} ${target}`);
   console.log(`\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${JSON.stringify(versions)}`);

@@ -1,8 +1,9 @@
 // `npm run bench [-- --json]`: ratios against peers, measured in turn in one run on one machine. Never a timed test.
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { ensureStream, connectNats } from '@spanledger/jetstream';
@@ -15,10 +16,12 @@ const STREAM = 'AUDIT_EVENTS';
 const ROUNDS = 3;
 const PUBLISH = { count: 100_000, warmup: 10_000, windows: [256, 1024, 4096] };
 const SPAN = { count: 50_000, warmup: 10_000, batch: 500 };
+const JOURNAL = { count: 100_000, warmup: 10_000, inFlight: 32, recordBytes: 1_000, batch: 50 };
 const PEERS = pinned(
   '@nats-io/transport-node',
   '@opentelemetry/sdk-trace-base',
   '@opentelemetry/exporter-trace-otlp-http',
+  'lmdb',
 );
 const UNDESIGNATED = { count: 20_000, rounds: 40 };
 
@@ -27,15 +30,20 @@ const startedMs = Date.now();
 const progress = (text) => process.stderr.write(`${text}\n`);
 
 const server = await startNats();
+// Not the system's folder for such things: that may be memory, which syncs nothing.
+const cache = path.join(import.meta.dirname, '../.cache');
+mkdirSync(cache, { recursive: true });
+const directory = mkdtempSync(path.join(cache, 'bench-'));
 const receiver = fork(fileURLToPath(new URL('otlp-receiver.mjs', import.meta.url)));
 try {
   const [{ url: receiverUrl }] = await once(receiver, 'message');
   await createStream();
-  const result = summarise(await measureAll({ url: server.url, stream: STREAM, receiverUrl }));
+  const result = summarise(await measureAll({ url: server.url, stream: STREAM, receiverUrl, directory }));
   if (values.json) console.log(JSON.stringify(result));
   else printReport(result);
 } finally {
   receiver.disconnect();
+  rmSync(directory, { recursive: true, force: true });
   await server[Symbol.asyncDispose]();
 }
 
@@ -58,7 +66,10 @@ async function measureAll(target) {
     const audited = await measure('span-spanledger', { ...target, ...SPAN });
     const exported = await measure('span-otlp', { ...target, ...SPAN });
     const undesignated = await measure('span-undesignated', UNDESIGNATED);
-    rounds.push({ ours, natsJs, natsJsTuned, core, audited, exported, undesignated });
+    progress(`round ${round} of ${ROUNDS}: journal`);
+    const journal = await measure('journal-spanledger', { ...target, ...JOURNAL });
+    const lmdb = await measure('journal-lmdb', { ...target, ...JOURNAL });
+    rounds.push({ ours, natsJs, natsJsTuned, core, audited, exported, undesignated, journal, lmdb });
   }
   return rounds;
 }
@@ -100,6 +111,15 @@ function summarise(rounds) {
       unsampled_added_us: of(({ undesignated }) => undesignated.unsampledAddedUs),
     },
     hook: { p50_us: of(({ audited }) => audited.hookP50Us), p99_us: of(({ audited }) => audited.hookP99Us) },
+    journal: {
+      ratio: of(({ journal, lmdb }) => journal.perSecond / lmdb.perSecond),
+      per_second: of(({ journal }) => journal.perSecond),
+      p99_ms: of(({ journal }) => journal.durableP99Ms),
+      append_p50_us: of(({ journal }) => journal.appendP50Us),
+      append_p99_us: of(({ journal }) => journal.appendP99Us),
+      peer_per_second: of(({ lmdb }) => lmdb.perSecond),
+      peer_p99_ms: of(({ lmdb }) => lmdb.durableP99Ms),
+    },
     rounds: rounds.length,
     elapsed_ms: Date.now() - startedMs,
     machine: { cpu: os.cpus()[0]?.model ?? 'unknown', cores: os.cpus().length, node: process.version },

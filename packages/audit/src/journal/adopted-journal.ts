@@ -1,0 +1,159 @@
+import { statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { lockFolder } from './folder-lock.ts';
+import type { FolderLock } from './folder-lock.ts';
+import { readRun } from './journaled-event.ts';
+import type { JournaledEvent } from './journaled-event.ts';
+import { acknowledgedPath, readIfExists, removeJournalFolder, segmentPath } from './journal-files.ts';
+import type { ResolvedJournalOptions } from './journal-options.ts';
+import { quarantine } from './quarantine.ts';
+import { recover } from './recovery.ts';
+import type { JournalDamage, RecoveredJournal, RecoveredSegment } from './recovery.ts';
+import type { PositionRange } from './replay-plan.ts';
+import { SPARE_NAME } from './segment-file.ts';
+
+const SAVE_MS = 250;
+
+/** The journal of a dead process, in the hands of this one. It is removed when all is acknowledged and the retention is over. */
+export interface AdoptedJournal {
+  readonly folder: string;
+  /** Bytes on the disk; 0 when it has been removed. */
+  readonly bytes: number;
+  /** Events that can be read. */
+  readonly events: number;
+  readonly unacknowledged: number;
+  readonly damages: readonly JournalDamage[];
+  /** Positions of events that were accepted and cannot be read any more. */
+  readonly lost: readonly PositionRange[];
+  /** Every event that can be read, once, in order. One segment is in memory at a time. */
+  read(): AsyncGenerator<JournaledEvent, void, void>;
+  acknowledge(position: number): void;
+  /** Lets go of it; what is not acknowledged is left for the next process. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** @throws SpanledgerError `SPANLEDGER_JOURNAL_LOCKED` if its owner lives, or another process has adopted it. */
+export async function adoptJournal(folder: string, options: ResolvedJournalOptions): Promise<AdoptedJournal> {
+  const lock = await lockFolder(folder);
+  try {
+    const recovered = await recover(folder);
+    quarantine(folder, recovered.damages);
+    await rm(path.join(folder, SPARE_NAME), { force: true });
+    return new DeadJournal(folder, lock, recovered, options);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+class DeadJournal implements AdoptedJournal {
+  readonly folder: string;
+  readonly events: number;
+  readonly damages: readonly JournalDamage[];
+  readonly lost: readonly PositionRange[];
+  bytes: number;
+  readonly #lock: FolderLock;
+  readonly #recovered: RecoveredJournal;
+  readonly #options: ResolvedJournalOptions;
+  readonly #changed = new Set<RecoveredSegment>();
+  #unacknowledged = 0;
+  #saving: NodeJS.Timeout | undefined;
+  #removing: NodeJS.Timeout | undefined;
+  #ended: Promise<void> | undefined;
+
+  constructor(folder: string, lock: FolderLock, recovered: RecoveredJournal, options: ResolvedJournalOptions) {
+    this.folder = folder;
+    this.#lock = lock;
+    this.#recovered = recovered;
+    this.#options = options;
+    this.damages = recovered.damages;
+    this.lost = recovered.lost;
+    this.bytes = [...recovered.segments.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    this.events = recovered.pieces.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+    for (const { segment, from, to } of recovered.pieces) {
+      for (let position = from; position <= to; position += 1) {
+        if (!this.#segment(segment).acknowledged.has(position)) this.#unacknowledged += 1;
+      }
+    }
+    this.#removeWhenDone();
+  }
+
+  get unacknowledged(): number {
+    return this.#unacknowledged;
+  }
+
+  async *read(): AsyncGenerator<JournaledEvent, void, void> {
+    let number: number | undefined;
+    let bytes: Buffer = Buffer.alloc(0);
+    for (const { segment, run, from, to } of this.#recovered.pieces) {
+      if (segment !== number) bytes = (await readIfExists(segmentPath(this.folder, segment))) ?? Buffer.alloc(0);
+      number = segment;
+      const { acknowledged } = this.#segment(segment);
+      yield* readRun(bytes, run, from, to, (position) => acknowledged.has(position));
+    }
+  }
+
+  acknowledge(position: number): void {
+    const piece = this.#recovered.pieces.find(({ from, to }) => position >= from && position <= to);
+    if (piece === undefined || this.#ended !== undefined) return;
+    const segment = this.#segment(piece.segment);
+    if (!segment.acknowledged.add(position)) return;
+    this.#unacknowledged -= 1;
+    this.#changed.add(segment);
+    this.#saving ??= setTimeout(() => this.#save(), SAVE_MS).unref();
+    this.#removeWhenDone();
+  }
+
+  close(): Promise<void> {
+    return (this.#ended ??= this.#end(async () => this.#save()));
+  }
+
+  #segment(number: number): RecoveredSegment {
+    return this.#recovered.segments.get(number)!;
+  }
+
+  #save(): void {
+    clearTimeout(this.#saving);
+    this.#saving = undefined;
+    try {
+      for (const { number, acknowledged } of this.#changed) acknowledged.save(acknowledgedPath(this.folder, number));
+      this.#changed.clear();
+    } catch (error) {
+      this.#options.onProblem(error);
+    }
+  }
+
+  #removeWhenDone(): void {
+    if (this.#unacknowledged > 0 || this.#ended !== undefined) return;
+    this.#save();
+    const remainingMs = Math.max(0, this.#options.retentionMs - this.#restedMs());
+    const remove = (): void => {
+      this.#ended ??= this.#end(async () => {
+        await removeJournalFolder(this.folder);
+        this.bytes = 0;
+      });
+    };
+    this.#removing ??= setTimeout(remove, Math.min(remainingMs, 2 ** 31 - 1)).unref();
+  }
+
+  /** By the wall clock, as files have no other; one that was set back keeps the journal for longer. */
+  #restedMs(): number {
+    const changed = [...this.#recovered.segments.keys()].flatMap((number) => [
+      modifiedMs(segmentPath(this.folder, number)),
+      modifiedMs(acknowledgedPath(this.folder, number)),
+    ]);
+    return changed.length === 0 ? Number.POSITIVE_INFINITY : Date.now() - Math.max(...changed);
+  }
+
+  async #end(last: () => Promise<void>): Promise<void> {
+    clearTimeout(this.#saving);
+    clearTimeout(this.#removing);
+    await last().catch((error: unknown) => this.#options.onProblem(error));
+    await this.#lock.release();
+  }
+}
+
+function modifiedMs(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}

@@ -1,0 +1,219 @@
+import { SpanledgerError } from '@spanledger/protocol';
+import type { SealedEvent } from '@spanledger/protocol';
+import { FrameEncoder } from './frame.ts';
+import { GroupCommit } from './group-commit.ts';
+import { readIfExists } from './journal-files.ts';
+import type { ResolvedJournalOptions } from './journal-options.ts';
+import type { AppendOutcome, JournalStats } from './journal.ts';
+import { readRun } from './journaled-event.ts';
+import type { JournaledEvent } from './journaled-event.ts';
+import { scanSegment } from './scan-segment.ts';
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
+import { SegmentSet } from './segment-set.ts';
+import type { Segment } from './segment.ts';
+import { UnsyncedEvents } from './unsynced-events.ts';
+
+const SAVE_ACKNOWLEDGED_MS = 250;
+const RETIRE_MS_MAX = 30_000;
+const RETIRE_MS_MIN = 50;
+const DISK_FULL = new Set(['ENOSPC', 'EDQUOT']);
+/** After a segment could not be begun, before it is tried again: a full disk must not cost every hook a file. */
+const BEGIN_AGAIN_MS = 100;
+
+/**
+ * The way of an event into the segments: frame, write, sync.
+ *
+ * I7: at most 64 MiB are kept in memory until they are synced, at most `maxBytes` on the disk; what is more is refused.
+ * A sync that failed is not tried again on the same file, whose pages the operating system may have dropped: what it
+ * should have made durable is written again, from memory, into a new segment.
+ */
+export class JournalWriter {
+  readonly #options: ResolvedJournalOptions;
+  readonly #encoder = new FrameEncoder();
+  readonly #unsynced = new UnsyncedEvents();
+  readonly #segments: SegmentSet;
+  readonly #commit = new GroupCommit((upTo) => this.#sync(upTo));
+  readonly #retiring: NodeJS.Timeout;
+  #saving: NodeJS.Timeout | undefined;
+  #position = 0;
+  #refused = 0;
+  /** A sync failed, and what it left is not yet written again. */
+  #isBroken = false;
+  #failure: { readonly error: unknown; readonly atMs: number } | undefined;
+  #closed = false;
+
+  constructor(folder: string, options: ResolvedJournalOptions, otherBytes: () => number) {
+    this.#options = options;
+    this.#segments = new SegmentSet(folder, options, otherBytes);
+    const retireMs = Math.min(Math.max(options.retentionMs / 10, RETIRE_MS_MIN), RETIRE_MS_MAX);
+    this.#retiring = setInterval(() => this.#segments.retire(), retireMs).unref();
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get stats(): JournalStats {
+    const waiting = this.#segments.all.filter(({ unacknowledged }) => unacknowledged > 0);
+    return {
+      bytes: this.#segments.bytes,
+      unacknowledged: waiting.reduce((sum, { unacknowledged }) => sum + unacknowledged, 0),
+      oldestAgeMs: waiting[0] === undefined ? 0 : performance.now() - waiting[0].createdAtMs,
+      notDurable: this.#unsynced.count,
+      refused: this.#refused,
+    };
+  }
+
+  append(event: SealedEvent): AppendOutcome {
+    try {
+      if (this.#closed) throw new SpanledgerError('SPANLEDGER_JOURNAL', 'the journal is closed');
+      if (this.#isBroken) throw this.#failure?.error;
+      this.#unsynced.check(event);
+      this.#write(event, this.#position + 1);
+    } catch (error) {
+      this.#refused += 1;
+      return { status: 'refused', error: refusal(error) };
+    }
+    this.#position += 1;
+    this.#unsynced.add(event);
+    this.#commit.wrote(this.#position);
+    return { status: 'written', position: this.#position };
+  }
+
+  whenDurable(position: number): Promise<void> {
+    return this.#commit.whenDurable(position);
+  }
+
+  acknowledge(position: number): void {
+    const segment = this.#segments.find(position);
+    if (segment === undefined) return;
+    segment.acknowledge(position);
+    if (!this.#closed) this.#saving ??= setTimeout(() => this.#saveAcknowledged(), SAVE_ACKNOWLEDGED_MS).unref();
+  }
+
+  async *read(after: number): AsyncGenerator<JournaledEvent, void, void> {
+    const end = this.#position;
+    for (let next = after + 1; next <= end;) {
+      const segment = this.#segments.all.find(({ extent }) => extent.last >= next);
+      if (segment === undefined) return;
+      const { last } = segment.extent;
+      yield* this.#readSegment(segment, next, Math.min(last, end));
+      next = last + 1;
+    }
+  }
+
+  /** Idempotence is the caller's. */
+  async close(): Promise<{ readonly isDurable: boolean; readonly isEmpty: boolean }> {
+    this.#closed = true;
+    clearInterval(this.#retiring);
+    const isDurable = await this.#commit.close();
+    this.#saveAcknowledged();
+    return { isDurable, isEmpty: !(await this.#segments.close(isDurable)) };
+  }
+
+  #write(event: SealedEvent, position: number): void {
+    const length = this.#encoder.encode(event, position);
+    if (length > this.#options.segmentBytes - SEGMENT_HEADER_BYTES) {
+      throw new SpanledgerError('SPANLEDGER_JOURNAL', `an event of ${length} bytes does not fit into a segment`);
+    }
+    const { active } = this.#segments;
+    const segment = active?.fits(length) ? active : this.#begin(position);
+    try {
+      segment.write(this.#encoder.buffer, length);
+    } catch (error) {
+      if (isDiskFull(error)) throw error;
+      this.#options.onProblem(error);
+      this.#begin(position).write(this.#encoder.buffer, length);
+    }
+  }
+
+  #begin(first: number): Segment {
+    const failed = this.#failure;
+    if (failed !== undefined && performance.now() - failed.atMs < BEGIN_AGAIN_MS) throw failed.error;
+    try {
+      const segment = this.#segments.begin(first);
+      this.#failure = undefined;
+      return segment;
+    } catch (error) {
+      this.#failure = { error, atMs: performance.now() };
+      throw error;
+    }
+  }
+
+  async #sync(upTo: number): Promise<void> {
+    if (this.#isBroken) this.#writeAgain();
+    const open = this.#segments.all.filter(({ isOpen, isSynced }) => isOpen && !isSynced);
+    const extents = open.map(({ extent }) => extent);
+    try {
+      for (const segment of open) await segment.sync();
+    } catch (error) {
+      this.#options.onProblem(error);
+      this.#failure = undefined;
+      this.#writeAgain();
+      throw error;
+    }
+    open.forEach((segment, i) => segment.markSynced(extents[i]!));
+    this.#unsynced.dropThrough(upTo);
+    this.#segments.closeSynced();
+  }
+
+  /** I3: the same positions. @throws if it cannot be done now; the next sync begins with it. */
+  #writeAgain(): void {
+    this.#isBroken = true;
+    try {
+      const acknowledged = this.#unsynced.positions().filter((position) => this.#isAcknowledged(position));
+      for (const segment of this.#segments.all) if (!segment.isSynced) segment.cutUnsynced();
+      this.#segments.abandon();
+      for (const [position, event] of this.#unsynced.entries()) this.#write(event, position);
+      for (const position of acknowledged) this.#segments.find(position)?.acknowledge(position);
+      this.#segments.removeEmpty();
+      this.#isBroken = false;
+    } catch (error) {
+      this.#failure = { error, atMs: performance.now() };
+      throw error;
+    }
+  }
+
+  #isAcknowledged(position: number): boolean {
+    return this.#segments.find(position)?.isAcknowledged(position) ?? false;
+  }
+
+  async *#readSegment(segment: Segment, from: number, to: number): AsyncGenerator<JournaledEvent, void, void> {
+    const { end } = segment.extent;
+    const bytes = await readIfExists(segment.path);
+    // Removed meanwhile: all of it was acknowledged.
+    if (bytes === undefined) return;
+    const { runs, bad } = scanSegment(bytes.subarray(0, end));
+    for (const { offset } of bad) {
+      const message = `the journal is damaged: ${segment.path} at byte ${offset}`;
+      this.#options.onProblem(new SpanledgerError('SPANLEDGER_JOURNAL', message));
+    }
+    for (const run of runs) {
+      const first = Math.max(from, run.from);
+      const last = Math.min(to, run.to);
+      if (first <= last) yield* readRun(bytes, run, first, last, (position) => segment.isAcknowledged(position));
+    }
+  }
+
+  #saveAcknowledged(): void {
+    clearTimeout(this.#saving);
+    this.#saving = undefined;
+    try {
+      this.#segments.saveAcknowledged();
+    } catch (error) {
+      this.#options.onProblem(error);
+    }
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return DISK_FULL.has((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+}
+
+function refusal(error: unknown): SpanledgerError {
+  if (error instanceof SpanledgerError) return error;
+  if (isDiskFull(error)) {
+    return new SpanledgerError('SPANLEDGER_JOURNAL_FULL', 'the disk of the journal is full', { cause: error });
+  }
+  return new SpanledgerError('SPANLEDGER_JOURNAL', 'an event could not be written to the journal', { cause: error });
+}

@@ -1,0 +1,63 @@
+import type { SealedEvent, SpanledgerError } from '@spanledger/protocol';
+import type { AdoptedJournal } from './adopted-journal.ts';
+import type { JournaledEvent } from './journaled-event.ts';
+
+/**
+ * What became of one append.
+ *
+ * - `written`: the operating system has it: a killed process does not lose it, a power cut may until it is durable.
+ * - `refused`: it is not in the journal. `SPANLEDGER_JOURNAL_FULL`: the disk or `maxBytes` is full, or the disk has not synced
+ *   64 MiB; `SPANLEDGER_JOURNAL`: it cannot be written, or is closed. The next one may well be written.
+ */
+export type AppendOutcome =
+  | { readonly status: 'written'; readonly position: number }
+  | { readonly status: 'refused'; readonly error: SpanledgerError };
+
+export interface JournalStats {
+  /** On the disk, with what is preallocated, and with the journals adopted. */
+  readonly bytes: number;
+  readonly unacknowledged: number;
+  /** No event that is not acknowledged is older, in milliseconds; 0 if all are. */
+  readonly oldestAgeMs: number;
+  /** Written and not yet on the disk. */
+  readonly notDurable: number;
+  readonly refused: number;
+}
+
+/** Sealed events on the local disk until they are acknowledged elsewhere. One process or worker thread writes it. */
+export interface Journal {
+  readonly folder: string;
+  readonly stats: JournalStats;
+  /** Position of the last event written; 0 before the first. */
+  readonly position: number;
+  /**
+   * Writes the event before it returns (I1, I2). Never throws. The event's memory must not change until it is durable.
+   */
+  append(event: SealedEvent): AppendOutcome;
+  /**
+   * Waits until everything up to this position is on the disk.
+   *
+   * @throws SpanledgerError `SPANLEDGER_JOURNAL` if two syncs in a row fail, if there is no such position, or after `close`.
+   */
+  whenDurable(position: number): Promise<void>;
+  /** The event is kept elsewhere, or never will be: it need not be read again. In any order, repeated or not. */
+  acknowledge(position: number): void;
+  /** The events after this position that are still here, acknowledged or not, in order, up to the last one written. */
+  read(after?: number): AsyncGenerator<JournaledEvent, void, void>;
+  /** Folders of this producer's journals whose owners are dead. */
+  adoptable(): Promise<string[]>;
+  /**
+   * Takes the journal of a dead process. It counts towards `maxBytes`, and is closed with this one.
+   *
+   * @throws SpanledgerError `SPANLEDGER_JOURNAL_LOCKED` if its owner lives, or somebody else has it; `SPANLEDGER_JOURNAL` if
+   * it cannot be read, or has been removed.
+   */
+  adopt(folder: string): Promise<AdoptedJournal>;
+  /**
+   * Syncs, and lets go. The journal stays for the next process while something in it is not acknowledged, or its
+   * retention lasts. Idempotent.
+   *
+   * @throws SpanledgerError `SPANLEDGER_JOURNAL` if the last events could not be synced.
+   */
+  close(): Promise<void>;
+}

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { SpanledgerError } from '@spanledger/protocol';
+import type { SealedEvent } from '@spanledger/protocol';
+import { adoptJournal } from './adopted-journal.ts';
+import type { AdoptedJournal } from './adopted-journal.ts';
+import { isFolderLocked, lockFolder } from './folder-lock.ts';
+import type { FolderLock } from './folder-lock.ts';
+import { JournalWriter } from './journal-writer.ts';
+import { producerFolder, removeJournalFolder, syncFolder } from './journal-files.ts';
+import { resolveJournalOptions } from './journal-options.ts';
+import type { JournalOptions, ResolvedJournalOptions } from './journal-options.ts';
+import type { AppendOutcome, Journal, JournalStats } from './journal.ts';
+import type { JournaledEvent } from './journaled-event.ts';
+import { QUARANTINE } from './quarantine.ts';
+
+const CREATE_ATTEMPTS_MAX = 5;
+
+/**
+ * Opens a journal of this process's own (or this worker thread's), in a new folder `<directory>/<producer>/<id>`.
+ *
+ * @throws SpanledgerError `SPANLEDGER_OPTION`, `SPANLEDGER_PRODUCER`, or `SPANLEDGER_JOURNAL` if it cannot be created.
+ */
+export async function openJournal(options: JournalOptions): Promise<Journal> {
+  const resolved = resolveJournalOptions(options);
+  const parent = producerFolder(resolved.directory, resolved.producer);
+  try {
+    const { folder, lock } = await createFolder(parent);
+    await syncFolder(parent);
+    await syncFolder(resolved.directory);
+    return new OwnJournal(folder, lock, resolved);
+  } catch (error) {
+    if (error instanceof SpanledgerError) throw error;
+    throw new SpanledgerError('SPANLEDGER_JOURNAL', `a journal cannot be created in ${parent}`, { cause: error });
+  }
+}
+
+/** Another process that looks for dead journals may take a folder for one before it is locked: then the next one. */
+async function createFolder(parent: string): Promise<{ folder: string; lock: FolderLock }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const folder = path.join(parent, randomUUID());
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    try {
+      return { folder, lock: await lockFolder(folder) };
+    } catch (error) {
+      if (attempt === CREATE_ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+class OwnJournal implements Journal {
+  readonly folder: string;
+  readonly #lock: FolderLock;
+  readonly #options: ResolvedJournalOptions;
+  readonly #writer: JournalWriter;
+  readonly #adopted = new Set<AdoptedJournal>();
+  #closing: Promise<void> | undefined;
+
+  constructor(folder: string, lock: FolderLock, options: ResolvedJournalOptions) {
+    this.folder = folder;
+    this.#lock = lock;
+    this.#options = options;
+    this.#writer = new JournalWriter(folder, options, () => this.#adoptedBytes());
+  }
+
+  get stats(): JournalStats {
+    const stats = this.#writer.stats;
+    return { ...stats, bytes: stats.bytes + this.#adoptedBytes() };
+  }
+
+  get position(): number {
+    return this.#writer.position;
+  }
+
+  append(event: SealedEvent): AppendOutcome {
+    return this.#writer.append(event);
+  }
+
+  whenDurable(position: number): Promise<void> {
+    return this.#writer.whenDurable(position);
+  }
+
+  acknowledge(position: number): void {
+    this.#writer.acknowledge(position);
+  }
+
+  read(after = 0): AsyncGenerator<JournaledEvent, void, void> {
+    return this.#writer.read(after);
+  }
+
+  async adoptable(): Promise<string[]> {
+    const parent = path.dirname(this.folder);
+    const dead: string[] = [];
+    for (const entry of readdirSync(parent, { withFileTypes: true })) {
+      const folder = path.join(parent, entry.name);
+      if (!entry.isDirectory() || entry.name === QUARANTINE || folder === this.folder) continue;
+      // Somebody else may remove it meanwhile.
+      if (!(await isFolderLocked(folder).catch(() => true))) dead.push(folder);
+    }
+    return dead.sort();
+  }
+
+  async adopt(folder: string): Promise<AdoptedJournal> {
+    try {
+      const adopted = await adoptJournal(folder, this.#options);
+      this.#adopted.add(adopted);
+      return adopted;
+    } catch (error) {
+      if (error instanceof SpanledgerError) throw error;
+      throw new SpanledgerError('SPANLEDGER_JOURNAL', `the journal ${folder} cannot be adopted`, { cause: error });
+    }
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    for (const adopted of this.#adopted) await adopted.close();
+    const { isDurable, isEmpty } = await this.#writer.close();
+    try {
+      if (isEmpty) await removeJournalFolder(this.folder);
+    } finally {
+      await this.#lock.release();
+    }
+    if (!isDurable) throw new SpanledgerError('SPANLEDGER_JOURNAL', 'the last events could not be synced to disk');
+  }
+
+  #adoptedBytes(): number {
+    let bytes = 0;
+    for (const adopted of this.#adopted) bytes += adopted.bytes;
+    return bytes;
+  }
+}

@@ -1,0 +1,186 @@
+import { closeSync, rmSync } from 'node:fs';
+import { SpanledgerError } from '@spanledger/protocol';
+import type { ResolvedJournalOptions } from './journal-options.ts';
+import { segmentPath, syncFolder } from './journal-files.ts';
+import { createSegmentFile, dropSpare, prepareSpare, takeSpare } from './segment-file.ts';
+import { Segment } from './segment.ts';
+
+/**
+ * The segments of one journal, in order; the last is written to. Removes whole ones: those of which everything is
+ * acknowledged, after the retention, or, when there would be more than `maxBytes`, before it. I7: what is not acknowledged
+ * is never removed; the next segment is refused instead.
+ */
+export class SegmentSet {
+  readonly #folder: string;
+  readonly #options: ResolvedJournalOptions;
+  readonly #otherBytes: () => number;
+  #segments: Segment[] = [];
+  #active: Segment | undefined;
+  #number = 0;
+  #spareFd: number | undefined;
+  #background: Promise<void> = Promise.resolve();
+  #isPreparing = false;
+
+  /** @param otherBytes what else counts towards `maxBytes`. */
+  constructor(folder: string, options: ResolvedJournalOptions, otherBytes: () => number) {
+    this.#folder = folder;
+    this.#options = options;
+    this.#otherBytes = otherBytes;
+  }
+
+  get active(): Segment | undefined {
+    return this.#active;
+  }
+
+  get all(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  get bytes(): number {
+    const spare = this.#spareFd === undefined && !this.#isPreparing ? 0 : this.#options.segmentBytes;
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, spare);
+  }
+
+  find(position: number): Segment | undefined {
+    return this.#segments.findLast((segment) => segment.has(position));
+  }
+
+  /**
+   * Begins the next segment.
+   *
+   * @throws SpanledgerError `SPANLEDGER_JOURNAL_FULL`, or what the file system answers.
+   */
+  begin(first: number): Segment {
+    const { segmentBytes } = this.#options;
+    const number = this.#number + 1;
+    let fd = this.#spareFd;
+    if (fd === undefined) {
+      this.#makeRoom();
+      fd = createSegmentFile(this.#folder, number, segmentBytes);
+    } else {
+      takeSpare(this.#folder, number);
+      this.#spareFd = undefined;
+    }
+    this.#number = number;
+    this.#active = this.#newSegment(number, fd, first);
+    this.#segments.push(this.#active);
+    this.#prepareSpare();
+    return this.#active;
+  }
+
+  #newSegment(number: number, fd: number, first: number): Segment {
+    try {
+      return new Segment(this.#folder, number, fd, first, this.#options.segmentBytes);
+    } catch (error) {
+      closeSync(fd);
+      rmSync(segmentPath(this.#folder, number), { force: true });
+      throw error;
+    }
+  }
+
+  /** Nothing is written to the segments that there are any more. */
+  abandon(): void {
+    this.#active = undefined;
+  }
+
+  /** Those that were cut down to nothing: only once what they had is written elsewhere. */
+  removeEmpty(): void {
+    const empty = this.#segments.filter(({ first, extent }) => extent.last < first);
+    this.#remove(empty.filter((segment) => segment !== this.#active));
+  }
+
+  /** Closes the files of segments that are full and on the disk. */
+  closeSynced(): void {
+    for (const segment of this.#segments) {
+      if (segment === this.#active || !segment.isOpen || !segment.isSynced) continue;
+      try {
+        segment.close();
+      } catch (error) {
+        this.#options.onProblem(error);
+      }
+    }
+  }
+
+  /** Removes what has been acknowledged for long enough. */
+  retire(): void {
+    this.#remove(this.#removable().filter(({ restedMs }) => restedMs >= this.#options.retentionMs));
+  }
+
+  saveAcknowledged(): void {
+    for (const segment of this.#segments) segment.saveAcknowledged();
+  }
+
+  /**
+   * Closes all files.
+   *
+   * @param isDurable everything is on the disk; if not, nothing is removed: what was cut may be nowhere else.
+   * @returns whether any segment is left.
+   */
+  async close(isDurable: boolean): Promise<boolean> {
+    await this.#background;
+    this.#active = undefined;
+    for (const segment of this.#segments) segment.close(!isDurable);
+    if (isDurable) {
+      this.retire();
+      this.removeEmpty();
+    }
+    await this.#background;
+    if (this.#spareFd !== undefined) await dropSpare(this.#folder, this.#spareFd);
+    this.#spareFd = undefined;
+    return this.#segments.length > 0;
+  }
+
+  #removable(): Segment[] {
+    return this.#segments.filter(
+      (segment) => segment !== this.#active && !segment.isOpen && segment.unacknowledged === 0,
+    );
+  }
+
+  #makeRoom(): void {
+    const { maxBytes, segmentBytes } = this.#options;
+    let excess = this.bytes + this.#otherBytes() + segmentBytes - maxBytes;
+    const early: Segment[] = [];
+    for (const segment of this.#removable()) {
+      if (excess <= 0) break;
+      early.push(segment);
+      excess -= segment.bytes;
+    }
+    if (excess > 0)
+      throw new SpanledgerError(
+        'SPANLEDGER_JOURNAL_FULL',
+        `the journal holds ${maxBytes} bytes that are not acknowledged`,
+      );
+    this.#remove(early);
+  }
+
+  #remove(segments: readonly Segment[]): void {
+    if (segments.length === 0) return;
+    this.#segments = this.#segments.filter((segment) => !segments.includes(segment));
+    this.#inBackground(async () => {
+      for (const segment of segments) await segment.remove();
+      await syncFolder(this.#folder);
+    });
+  }
+
+  #prepareSpare(): void {
+    if (this.#isPreparing || this.#spareFd !== undefined) return;
+    try {
+      this.#makeRoom();
+    } catch {
+      return; // There may be room when it is needed, and then it is made.
+    }
+    this.#isPreparing = true;
+    this.#inBackground(async () => {
+      try {
+        this.#spareFd = await prepareSpare(this.#folder, this.#options.segmentBytes);
+      } finally {
+        this.#isPreparing = false;
+      }
+    });
+  }
+
+  /** One after the other. What fails here is tried again by the next of its kind, or fails where somebody is told. */
+  #inBackground(task: () => Promise<void>): void {
+    this.#background = this.#background.then(task).catch((error: unknown) => this.#options.onProblem(error));
+  }
+}

@@ -1,0 +1,230 @@
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { SpanledgerError } from '@spanledger/protocol';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openJournal } from '../../src/index.ts';
+import type { Journal, JournalOptions } from '../../src/index.ts';
+import { collect, newDirectory, sealedEvent, until } from './journal-support.ts';
+
+const SEGMENT_BYTES = 4096;
+const segments = (folder: string) => readdirSync(folder).filter((name) => name.endsWith('.journal'));
+
+async function open(directory: string, options: Partial<JournalOptions> = {}): Promise<Journal> {
+  const journal = await openJournal({ directory, producer: 'test', segmentBytes: SEGMENT_BYTES, ...options });
+  onTestFinished(() => journal.close().catch(() => {}));
+  return journal;
+}
+
+function write(journal: Journal, count: number, padding = 600) {
+  const events = Array.from({ length: count }, (_, i) => sealedEvent(i + 1, padding));
+  for (const event of events) expect(journal.append(event).status).toBe('written');
+  return events;
+}
+
+describe('the journal', () => {
+  it('reads back what was appended, in order, over several segments', async () => {
+    const journal = await open(await newDirectory());
+    const events = write(journal, 50);
+    expect(segments(journal.folder).length).toBeGreaterThan(5);
+    expect((await collect(journal.read())).map(({ event }) => event)).toEqual(events);
+    expect((await collect(journal.read(30))).map(({ position }) => position)[0]).toBe(31);
+  });
+
+  it('is readable by its owner only', async () => {
+    const journal = await open(path.join(await newDirectory(), 'new'));
+    write(journal, 1);
+    const mode = (file: string) => statSync(file).mode & 0o777;
+    for (const folder of [journal.folder, path.dirname(journal.folder), path.join(journal.folder, '../..')]) {
+      expect(mode(folder)).toBe(0o700);
+    }
+    expect(mode(path.join(journal.folder, segments(journal.folder)[0]!))).toBe(0o600);
+  });
+
+  it('tells when an event is on the disk', async () => {
+    const journal = await open(await newDirectory());
+    write(journal, 20);
+    expect(journal.stats.notDurable).toBe(20);
+    await journal.whenDurable(20);
+    expect(journal.stats.notDurable).toBe(0);
+    await expect(journal.whenDurable(21)).rejects.toMatchObject({ code: 'SPANLEDGER_JOURNAL' });
+  });
+
+  it('syncs also when nobody waits', async () => {
+    const journal = await open(await newDirectory());
+    write(journal, 3);
+    await until(() => journal.stats.notDurable === 0);
+    await expect(journal.whenDurable(3)).resolves.toBeUndefined();
+  });
+
+  it('refuses what does not fit into a segment, and goes on', async () => {
+    const journal = await open(await newDirectory());
+    expect(journal.append(sealedEvent(1, SEGMENT_BYTES))).toMatchObject({ error: { code: 'SPANLEDGER_JOURNAL' } });
+    expect(journal.append(sealedEvent(1))).toEqual({ status: 'written', position: 1 });
+  });
+
+  it('keeps what is not acknowledged, and removes whole segments of the rest after the retention', async () => {
+    const journal = await open(await newDirectory(), { retentionMs: 100 });
+    const events = write(journal, 40);
+    await journal.whenDurable(40);
+    const before = segments(journal.folder).length;
+    for (let position = 1; position <= 40; position += 1) if (position !== 10) journal.acknowledge(position);
+    expect(segments(journal.folder)).toHaveLength(before);
+    await until(() => segments(journal.folder).length <= 2);
+    const left = await collect(journal.read());
+    expect(left.find(({ position }) => position === 10)).toMatchObject({ event: events[9], acknowledged: false });
+    journal.acknowledge(10);
+    await until(() => segments(journal.folder).length <= 1);
+  });
+
+  it('holds acknowledged events for as long as the retention says', async () => {
+    const journal = await open(await newDirectory(), { retentionMs: 600_000 });
+    write(journal, 40);
+    await journal.whenDurable(40);
+    for (let position = 1; position <= 40; position += 1) journal.acknowledge(position);
+    await journal.close();
+    expect(segments(journal.folder).length).toBeGreaterThan(5);
+  });
+
+  it('makes room for new events with acknowledged ones, never with others', async () => {
+    const journal = await open(await newDirectory(), { maxBytes: 4 * SEGMENT_BYTES, retentionMs: 600_000 });
+    let refused: SpanledgerError | undefined;
+    let written = 0;
+    while (refused === undefined) {
+      const outcome = journal.append(sealedEvent(written + 1, 600));
+      if (outcome.status === 'refused') refused = outcome.error;
+      else written = outcome.position;
+    }
+    expect(refused.code).toBe('SPANLEDGER_JOURNAL_FULL');
+    expect(journal.stats).toMatchObject({ refused: 1, unacknowledged: written });
+    expect(journal.stats.bytes).toBeLessThanOrEqual(4 * SEGMENT_BYTES);
+    await journal.whenDurable(written);
+    expect(await collect(journal.read())).toHaveLength(written);
+    for (let position = 1; position <= 5; position += 1) journal.acknowledge(position);
+    await until(() => journal.append(sealedEvent(written + 1, 600)).status === 'written');
+    expect(journal.stats.bytes).toBeLessThanOrEqual(4 * SEGMENT_BYTES);
+    expect((await collect(journal.read())).at(-1)!.position).toBe(written + 1);
+  });
+
+  it('leaves nothing behind when there is nothing to keep', async () => {
+    const journal = await open(await newDirectory(), { retentionMs: 0 });
+    write(journal, 20);
+    for (let position = 1; position <= 20; position += 1) journal.acknowledge(position);
+    await journal.close();
+    expect(readdirSync(path.dirname(journal.folder))).toEqual([]);
+    expect(journal.append(sealedEvent(1))).toMatchObject({ error: { code: 'SPANLEDGER_JOURNAL' } });
+  });
+
+  it('works where a path is too long for a socket, and for any producer', async () => {
+    const directory = path.join(await newDirectory(), 'x'.repeat(150));
+    mkdirSync(directory);
+    const journal = await open(directory, { producer: `../${'é'.repeat(60)}` });
+    write(journal, 1);
+    expect(path.relative(directory, journal.folder).startsWith('..')).toBe(false);
+  });
+
+  it('cannot be opened where no folder can be made', async () => {
+    const file = path.join(await newDirectory(), 'file');
+    writeFileSync(file, '');
+    await expect(openJournal({ directory: file, producer: 'p' })).rejects.toMatchObject({ code: 'SPANLEDGER_JOURNAL' });
+    await expect(openJournal({ directory: file, producer: 'p', maxBytes: 1 })).rejects.toMatchObject({
+      code: 'SPANLEDGER_OPTION',
+    });
+  });
+});
+
+describe('the journal of a dead process', () => {
+  it('is adopted with the same bytes, and knows what was acknowledged', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    const events = write(dead, 30);
+    dead.acknowledge(3);
+    await dead.close();
+    const journal = await open(directory);
+    expect(await journal.adoptable()).toEqual([dead.folder]);
+    const adopted = await journal.adopt(dead.folder);
+    expect(adopted).toMatchObject({ events: 30, unacknowledged: 29, damages: [], lost: [] });
+    const read = await collect(adopted.read());
+    expect(read.map(({ event }) => event)).toEqual(events);
+    expect(read.filter(({ acknowledged }) => acknowledged).map(({ position }) => position)).toEqual([3]);
+    expect(journal.stats.bytes).toBeGreaterThanOrEqual(adopted.bytes);
+  });
+
+  it('is removed when all is acknowledged and rested, and remembers acknowledgements when it is not', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    write(dead, 10);
+    await dead.close();
+    const journal = await open(directory, { retentionMs: 0 });
+    const first = await journal.adopt(dead.folder);
+    for (let position = 1; position < 10; position += 1) first.acknowledge(position);
+    await first.close();
+    const second = await journal.adopt(dead.folder);
+    expect(second.unacknowledged).toBe(1);
+    second.acknowledge(10);
+    await until(() => !readdirSync(path.dirname(dead.folder)).includes(path.basename(dead.folder)));
+    expect(second.bytes).toBe(0);
+  });
+
+  it('is not confused with one that is being opened', async () => {
+    const directory = await newDirectory();
+    const finder = await open(directory, { retentionMs: 0 });
+    let opening = true;
+    const find = async (): Promise<void> => {
+      while (opening) {
+        for (const folder of await finder.adoptable()) await finder.adopt(folder).catch(() => {});
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const finding = find();
+    const journals = await Promise.all(Array.from({ length: 50 }, () => open(directory)));
+    for (const journal of journals) write(journal, 1);
+    opening = false;
+    await finding;
+    for (const journal of journals) expect(await collect(journal.read())).toHaveLength(1);
+  });
+
+  it('is not seen by another producer', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    write(dead, 1);
+    await dead.close();
+    expect(await (await open(directory, { producer: 'other' })).adoptable()).toEqual([]);
+  });
+
+  it('is refused while its owner lives, and to all but one that want it', async () => {
+    const directory = await newDirectory();
+    const [first, second] = [await open(directory), await open(directory)];
+    write(first, 1);
+    await expect(second.adopt(first.folder)).rejects.toMatchObject({ code: 'SPANLEDGER_JOURNAL_LOCKED' });
+    expect(await second.adoptable()).toEqual([]);
+    await first.close();
+    const many = await Promise.all(Array.from({ length: 8 }, () => open(directory)));
+    const results = await Promise.allSettled(many.map((journal) => journal.adopt(first.folder)));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('keeps damaged files aside, says what is lost, and gives the rest', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    const events = write(dead, 30);
+    await dead.close();
+    const file = path.join(dead.folder, segments(dead.folder)[2]!);
+    const bytes = await readFile(file);
+    bytes[900]! ^= 4;
+    await writeFile(file, bytes);
+    const journal = await open(directory, { retentionMs: 0 });
+    const adopted = await journal.adopt(dead.folder);
+    expect(adopted.lost).toHaveLength(1);
+    const [{ from, to }] = adopted.lost as [{ from: number; to: number }];
+    expect(from).toBe(to);
+    expect(adopted.damages).toMatchObject([{ file, kind: 'corrupt' }]);
+    const read = await collect(adopted.read());
+    expect(read.map(({ event }) => event)).toEqual(events.filter((_, i) => i + 1 !== from));
+    const quarantined = readdirSync(path.join(path.dirname(dead.folder), 'quarantine'));
+    expect(quarantined).toEqual([`${path.basename(dead.folder)}-${path.basename(file)}`]);
+    for (const { position } of read) adopted.acknowledge(position);
+    await until(() => adopted.bytes === 0);
+    expect(await journal.adoptable()).toEqual([]);
+  });
+});
