@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { open } from 'lmdb';
 import { sealedEvents } from '../events.mjs';
-import { input, percentile, pipelined, report, timed } from '../measure.mjs';
+import { input, pipelined, report, timed } from '../measure.mjs';
+import { percentile } from '../statistics.mjs';
 
 const directory = await mkdtemp(path.join(input.directory, 'lmdb-'));
 const store = open({ path: path.join(directory, 'store'), encoding: 'binary', keyEncoding: 'uint32' });

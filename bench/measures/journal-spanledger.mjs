@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { openJournal } from '@spanledger/audit';
 import { sealedEvents } from '../events.mjs';
-import { input, percentile, pipelined, report, timed } from '../measure.mjs';
+import { input, pipelined, report, timed } from '../measure.mjs';
+import { percentile } from '../statistics.mjs';
 
 const directory = await mkdtemp(path.join(input.directory, 'journal-'));
 const journal = await openJournal({ directory, producer: 'bench', retentionMs: 0 });
