@@ -1,0 +1,22 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+const RUN = path.resolve(import.meta.dirname, '../bench/run.mjs');
+const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0, 'a number above 0');
+const finite = expect.toSatisfy(Number.isFinite, 'a number');
+
+// What it measures is not judged here: this machine may be busy.
+it('measures everything, and its last line has the fixed keys', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [RUN, '--json', '--quick']);
+  expect(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({
+    publish: { ratio: positive, of_ceiling: positive },
+    span_cpu: { ratio: positive },
+    undesignated: { added_us: finite, unsampled_added_us: finite },
+    hook: { p50_us: positive, p99_us: positive },
+    journal: { ratio: positive },
+    machine: { cpu: expect.any(String), cores: positive, node: process.version },
+    not_measured: expect.arrayContaining([expect.any(String)]),
+  });
+});
