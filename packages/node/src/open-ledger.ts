@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,7 +7,6 @@ import { suppressTracing } from '@opentelemetry/core';
 import { fileSink } from '@spanledger/audit';
 import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream';
 import type { NatsConnectionLike } from '@spanledger/jetstream';
-import { processState } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
@@ -60,9 +60,9 @@ async function makeStream(connection: NatsConnectionLike, options: ResolvedNats[
   }
 }
 
-/** One file per process: its name ends in the id of the instance run, which no other process has. */
+/** One file per process. Not named after the process id, which is 1 in every container. */
 function openFile(producer: string): AuditSink {
-  const file = path.resolve(LEDGER_DIR, `${encodeURIComponent(producer)}-${processState().instance.run.id}.ndjson`);
+  const file = path.resolve(LEDGER_DIR, `${encodeURIComponent(producer)}-${randomUUID()}.ndjson`);
   try {
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   } catch (cause) {

@@ -161,7 +161,7 @@ class Pipeline implements AuditPipeline {
       this.#sinkFailing = false;
       this.#losses.stored(event);
     } else {
-      if (!this.#sinkFailing) log.error(`sink ${this.#options.sink.name} ${outcome.status} an event`, outcome.error);
+      if (!this.#sinkFailing) log.error(`sink ${this.#options.sink.name} ${outcome.status} an event:`, outcome.error);
       this.#sinkFailing = true;
       this.#losses.lost(event, outcome.status);
     }
