@@ -7,7 +7,7 @@ import { input, pipelined, report, timed } from '../measure.mjs';
 import { percentile } from '../statistics.mjs';
 
 const directory = await mkdtemp(path.join(input.directory, 'journal-'));
-const journal = await openJournal({ directory, producer: 'bench', retentionMs: 0 });
+const journal = openJournal({ directory, producer: 'bench', retentionMs: 0 });
 const append = (event) => {
   const outcome = journal.append(event);
   if (outcome.status !== 'written') throw outcome.error;

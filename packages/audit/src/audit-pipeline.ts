@@ -1,7 +1,21 @@
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import type { WriteOutcome } from '@spanledger/protocol';
 import type { EventInput } from './event-input.ts';
+import type { PipelineHealth } from './pipeline/health.ts';
 import type { RunBrackets } from './pipeline/run-brackets.ts';
+
+/** When an event counts as durable, for `emitDurable`. */
+export interface Durability {
+  /**
+   * - `journal`: on this machine's disk; without a journal, that is an error.
+   * - `acknowledged`: the sink has stored it.
+   *
+   * Default: `journal` where there is one, else `acknowledged`.
+   */
+  readonly durable?: 'journal' | 'acknowledged';
+  /** How long to wait, in milliseconds. Default 5,000. */
+  readonly deadlineMs?: number;
+}
 
 /**
  * The one way from "this happened" to the ledger: envelope, seal, queue, sink. One per process.
@@ -27,6 +41,18 @@ export interface AuditPipeline {
    * @returns the event id `<run_id>:<seq>`, or `undefined` if no event was queued.
    */
   emit(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): string | undefined;
+
+  /**
+   * Seals an event as `emit` does, and waits until it is durable. For code that can wait, never from a span hook.
+   *
+   * @returns the event id.
+   * @throws SpanledgerError `SPANLEDGER_NOT_DURABLE` if it is not within the deadline, or never will be; with the `cause`, where
+   * one is known. The event may still reach the ledger.
+   */
+  emitDurable(scope: WorkflowContext, input: EventInput, durability?: Durability): Promise<string>;
+
+  /** How it is doing now. */
+  health(): PipelineHealth;
 
   /** Waits until everything emitted so far has an outcome. @returns false if the deadline came first. */
   flush(deadlineMs?: number): Promise<boolean>;

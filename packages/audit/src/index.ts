@@ -1,4 +1,4 @@
-export type { AuditPipeline } from './audit-pipeline.ts';
+export type { AuditPipeline, Durability } from './audit-pipeline.ts';
 export { audit } from './emit/audit.ts';
 export type { AuthFailOptions, AuthFailReason, AuthVerifyOptions } from './emit/auth-events.ts';
 export type { EmitOptions } from './emit/emit-event.ts';
@@ -11,6 +11,7 @@ export { openJournal } from './journal/open-journal.ts';
 export type { JournalDamage } from './journal/recovery.ts';
 export type { PositionRange } from './journal/replay-plan.ts';
 export { createAuditPipeline } from './pipeline/create-pipeline.ts';
+export type { PipelineHealth } from './pipeline/health.ts';
 export type { AuditPipelineOptions } from './pipeline/pipeline-options.ts';
 export { getPipeline, registerPipeline } from './pipeline/registry.ts';
 export type { BracketPoint, LifecycleMode, RunBrackets } from './pipeline/run-brackets.ts';

@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   SPANLEDGER_SINK: 'a sink could not store an event',
   SPANLEDGER_STREAM: 'the JetStream stream is missing, unreachable or configured differently',
   SPANLEDGER_REFUSED: 'the server refused an event for good',
+  SPANLEDGER_NOT_DURABLE: 'an event that had to be durable first was not, so the action was not begun',
   SPANLEDGER_JOURNAL: 'the journal cannot be created, written, synced or read',
   SPANLEDGER_JOURNAL_FULL: 'the journal has no room for an event',
   SPANLEDGER_JOURNAL_LOCKED: 'a journal belongs to a running process',

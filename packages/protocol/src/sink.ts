@@ -3,14 +3,23 @@ import type { SealedEvent } from './seal.ts';
 /**
  * What became of one write. An expected failure is an outcome; a rejected promise is a bug in the sink.
  *
- * - `stored`: it is where the sink promises to keep it. `streamSeq` where the sink numbers what it stores.
+ * - `stored`: it is where the sink promises to keep it. `streamSeq` where the sink numbers what it stores; `duplicate` if it
+ *   was there already, under the number given.
  * - `refused`: this event will never be stored (too large, denied); the next one may well be.
  * - `failed`: it may or may not have been stored, and the sink has given up: closed, or its medium is gone.
  */
 export type WriteOutcome =
-  | { readonly status: 'stored'; readonly streamSeq?: number }
+  | { readonly status: 'stored'; readonly streamSeq?: number; readonly duplicate?: true }
   | { readonly status: 'refused'; readonly error: Error }
   | { readonly status: 'failed'; readonly error: Error };
+
+/** How a sink is doing. */
+export interface SinkStatus {
+  /** Why nothing is being stored at the moment; `undefined` while nothing is known to be wrong. */
+  readonly problem: Error | undefined;
+  /** Writes that were tried again, since the sink was made. */
+  readonly retries: number;
+}
 
 /**
  * Where sealed events go.
@@ -24,6 +33,15 @@ export interface AuditSink {
 
   /** Writes one event. Never throws and never rejects; after `close` it answers `failed`. */
   writeEvent(event: SealedEvent): Promise<WriteOutcome>;
+
+  /** For health, metrics and `audit_export_status`. A sink that fails write by write has nothing to add, and leaves it out. */
+  status?(): SinkStatus;
+
+  /**
+   * The listener is called each time the medium is back after an interruption in which it may have lost what it had stored
+   * (a server that crashed, a cluster without a leader): for those who still have the events. At most one listener.
+   */
+  onResume?(listener: () => void): void;
 
   /**
    * Waits until everything written has an outcome, then lets go of the medium. Idempotent.

@@ -31,7 +31,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const generation = newestGeneration(folder);
       if (await place.listens(generation)) break;
-      const server = await place.claim(generation + 1);
+      const server = place.claim(generation + 1);
       if (server !== undefined) return heldLock(server, place);
     }
   } catch (error) {
@@ -40,6 +40,24 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   }
   place.close();
   throw new SpanledgerError('SPANLEDGER_JOURNAL_LOCKED', `the journal ${folder} belongs to a running process`);
+}
+
+/**
+ * Locks a folder that was just made, in this turn.
+ *
+ * @returns `undefined` if a finder of dead journals was faster.
+ */
+export function lockNewFolder(folder: string): FolderLock | undefined {
+  const place = new SocketFolder(folder);
+  try {
+    const server = place.claim(1);
+    if (server !== undefined) return heldLock(server, place);
+  } catch (error) {
+    place.close();
+    throw error;
+  }
+  place.close();
+  return undefined;
 }
 
 export async function isFolderLocked(folder: string): Promise<boolean> {
@@ -94,12 +112,14 @@ class SocketFolder {
   }
 
   /** @returns `undefined` if somebody else was first. */
-  async claim(generation: number): Promise<Server | undefined> {
+  claim(generation: number): Server | undefined {
     const name = `claim-${randomUUID()}`;
-    const server = createServer((socket) => socket.destroy());
+    // An error is emitted in a later turn, when it has been thrown here.
+    const server = createServer((socket) => socket.destroy()).on('error', () => {});
     // `exclusive`: in a cluster it would otherwise be the primary that listens.
     server.listen({ path: this.#address(name), exclusive: true });
-    await once(server, 'listening');
+    // A socket of the file system listens when `listen` returns: there is no name to look up.
+    if (!server.listening) throw new Error(`no socket can be made in ${this.#folder}`);
     server.unref();
     try {
       linkSync(path.join(this.#folder, name), path.join(this.#folder, lockName(generation)));

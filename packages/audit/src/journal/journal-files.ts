@@ -1,4 +1,4 @@
-import { close, constants, fdatasync, fsync, open, readdirSync, write } from 'node:fs';
+import { close, closeSync, constants, fdatasync, fsync, fsyncSync, open, openSync, readdirSync, write } from 'node:fs';
 import { readFile, readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -56,6 +56,16 @@ export async function syncFolder(folder: string): Promise<void> {
     await fsyncFile(fd);
   } finally {
     await files.close(fd);
+  }
+}
+
+/** The same in this turn of the event loop. */
+export function syncFolderNow(folder: string): void {
+  const fd = openSync(folder, constants.O_RDONLY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -5,10 +5,10 @@ import { SpanledgerError } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 import { adoptJournal } from './adopted-journal.ts';
 import type { AdoptedJournal } from './adopted-journal.ts';
-import { isFolderLocked, lockFolder } from './folder-lock.ts';
+import { isFolderLocked, lockNewFolder } from './folder-lock.ts';
 import type { FolderLock } from './folder-lock.ts';
 import { JournalWriter } from './journal-writer.ts';
-import { producerFolder, removeJournalFolder, syncFolder } from './journal-files.ts';
+import { producerFolder, removeJournalFolder, syncFolderNow } from './journal-files.ts';
 import { resolveJournalOptions } from './journal-options.ts';
 import type { JournalOptions, ResolvedJournalOptions } from './journal-options.ts';
 import type { AppendOutcome, Journal, JournalStats } from './journal.ts';
@@ -18,17 +18,17 @@ import { QUARANTINE } from './quarantine.ts';
 const CREATE_ATTEMPTS_MAX = 5;
 
 /**
- * Opens a journal of this process's own (or this worker thread's), in a new folder `<directory>/<producer>/<id>`.
+ * Opens a journal of this process's own (or this worker thread's), in a new folder `<directory>/<producer>/<id>`. In one turn
+ * of the event loop, so that it is there before the first event.
  *
  * @throws SpanledgerError `SPANLEDGER_OPTION`, `SPANLEDGER_PRODUCER`, or `SPANLEDGER_JOURNAL` if it cannot be created.
  */
-export async function openJournal(options: JournalOptions): Promise<Journal> {
+export function openJournal(options: JournalOptions): Journal {
   const resolved = resolveJournalOptions(options);
   const parent = producerFolder(resolved.directory, resolved.producer);
   try {
-    const { folder, lock } = await createFolder(parent);
-    await syncFolder(parent);
-    await syncFolder(resolved.directory);
+    const { folder, lock } = createFolder(parent);
+    for (const changed of [parent, resolved.directory]) syncFolderNow(changed);
     return new OwnJournal(folder, lock, resolved);
   } catch (error) {
     if (error instanceof SpanledgerError) throw error;
@@ -37,16 +37,14 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
 }
 
 /** Another process that looks for dead journals may take a folder for one before it is locked: then the next one. */
-async function createFolder(parent: string): Promise<{ folder: string; lock: FolderLock }> {
-  for (let attempt = 1; ; attempt += 1) {
+function createFolder(parent: string): { folder: string; lock: FolderLock } {
+  for (let attempt = 1; attempt <= CREATE_ATTEMPTS_MAX; attempt += 1) {
     const folder = path.join(parent, randomUUID());
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    try {
-      return { folder, lock: await lockFolder(folder) };
-    } catch (error) {
-      if (attempt === CREATE_ATTEMPTS_MAX) throw error;
-    }
+    const lock = lockNewFolder(folder);
+    if (lock !== undefined) return { folder, lock };
   }
+  throw new Error('every new folder was taken by another process');
 }
 
 class OwnJournal implements Journal {

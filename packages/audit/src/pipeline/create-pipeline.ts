@@ -4,10 +4,11 @@ import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError, encodeSubject, eventId, isEventName, seal } from '@spanledger/protocol';
 import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
-import type { AuditPipeline } from '../audit-pipeline.ts';
+import type { AuditPipeline, Durability } from '../audit-pipeline.ts';
 import type { EventInput } from '../event-input.ts';
 import { DeliveryQueue } from './delivery-queue.ts';
 import { createEnvelope } from './envelope.ts';
+import type { PipelineHealth } from './health.ts';
 import { LossReporter } from './loss-reporter.ts';
 import { resolvePipelineOptions } from './pipeline-options.ts';
 import type { AuditPipelineOptions, ResolvedPipelineOptions } from './pipeline-options.ts';
@@ -69,6 +70,38 @@ class Pipeline implements AuditPipeline {
   emit(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): string | undefined {
     this.brackets.beforeEvent(scope);
     return this.#accept(scope, input, settled);
+  }
+
+  emitDurable(
+    scope: WorkflowContext,
+    input: EventInput,
+    { deadlineMs = SHUTDOWN_MS }: Durability = {},
+  ): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const refuse = (cause: unknown): void =>
+        reject(new SpanledgerError('SPANLEDGER_NOT_DURABLE', 'the event is not durable', { cause }));
+      const timer = setTimeout(refuse, bounded(deadlineMs));
+      const id = this.emit(scope, input, (outcome) => {
+        clearTimeout(timer);
+        if (outcome.status === 'stored') resolve(id!);
+        else refuse(outcome.error);
+      });
+      if (id !== undefined) return;
+      clearTimeout(timer);
+      refuse(undefined);
+    });
+  }
+
+  health(): PipelineHealth {
+    const accepting = !this.#shedding && this.#shutdown === undefined && !this.#losses.open.full;
+    const { bytes, events } = this.#queue;
+    return {
+      status: accepting ? (this.#sinkFailing ? 'degraded' : 'ok') : 'failing',
+      accepting,
+      sink: { name: this.#options.sink.name, healthy: !this.#sinkFailing },
+      queue: { bytes, events },
+      losses: { events: this.#counts.shed, unreported: this.#losses.open.count },
+    };
   }
 
   async flush(deadlineMs: number = FLUSH_MS): Promise<boolean> {

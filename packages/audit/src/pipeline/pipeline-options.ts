@@ -1,5 +1,6 @@
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
+import type { Journal } from '../journal/journal.ts';
 import type { LifecycleMode } from './run-brackets.ts';
 
 export interface AuditPipelineOptions {
@@ -7,6 +8,11 @@ export interface AuditPipelineOptions {
   readonly producer: string;
   /** Where sealed events go. The pipeline owns it from now on, and closes it. */
   readonly sink: AuditSink;
+  /**
+   * Keeps sealed events on the local disk until the sink has them, and for its retention after that. The pipeline owns it
+   * from now on, and closes it. Without one, what a crash finds in memory is lost.
+   */
+  readonly journal?: Journal | undefined;
   /** `entity_type` of events that do not say. Default `agent`. */
   readonly entityType?: string;
   /** `service.version`, as a rule. */
@@ -27,6 +33,7 @@ export interface AuditPipelineOptions {
 export interface ResolvedPipelineOptions {
   readonly producer: string;
   readonly sink: AuditSink;
+  readonly journal: Journal | undefined;
   readonly entityType: string;
   readonly agentVersion: string | undefined;
   readonly orgId: string | undefined;
@@ -54,6 +61,7 @@ export function resolvePipelineOptions(options: AuditPipelineOptions): ResolvedP
   return Object.freeze({
     producer: checkProducer(options.producer),
     sink: options.sink,
+    journal: options.journal,
     entityType: text('entityType', options.entityType) ?? 'agent',
     agentVersion: text('agentVersion', options.agentVersion),
     orgId: text('orgId', options.orgId),

@@ -64,11 +64,11 @@ it('behaves like a list of events, whatever is appended, acknowledged, read or c
   const directory = await newDirectory();
   const run = async (commands: readonly Command[], retentionMs: number): Promise<void> => {
     const options = { directory, producer: randomUUID(), segmentBytes: 8_192, retentionMs };
-    const journal = await openJournal(options);
+    const journal = openJournal(options);
     const model = new Model();
     for (const step of [...commands, { kind: 'crash' } as const]) await apply(journal, model, step);
     await journal.close();
-    const next = await openJournal(options);
+    const next = openJournal(options);
     const left = (await next.adoptable()).find((folder) => folder === journal.folder);
     const read = left === undefined ? [] : await collect((await next.adopt(left)).read());
     model.expectReadable(read);

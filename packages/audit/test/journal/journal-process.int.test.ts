@@ -6,7 +6,7 @@ import { openJournal } from '../../src/index.ts';
 import { JournalProcess, collect, newDirectory, sealedEvent, until } from './journal-support.ts';
 
 const open = async (directory: string, retentionMs = 0) => {
-  const journal = await openJournal({ directory, producer: 'test', segmentBytes: 65_536, retentionMs });
+  const journal = openJournal({ directory, producer: 'test', segmentBytes: 65_536, retentionMs });
   onTestFinished(() => journal.close().catch(() => {}));
   return journal;
 };
