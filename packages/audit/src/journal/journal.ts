@@ -27,6 +27,8 @@ export interface JournalStats {
 /** Sealed events on the local disk until they are acknowledged elsewhere. One process or worker thread writes it. */
 export interface Journal {
   readonly folder: string;
+  /** How long acknowledged events are kept, while there is room, in milliseconds. */
+  readonly retentionMs: number;
   readonly stats: JournalStats;
   /** Position of the last event written; 0 before the first. */
   readonly position: number;

@@ -62,6 +62,10 @@ class OwnJournal implements Journal {
     this.#writer = new JournalWriter(folder, options, () => this.#adoptedBytes());
   }
 
+  get retentionMs(): number {
+    return this.#options.retentionMs;
+  }
+
   get stats(): JournalStats {
     const stats = this.#writer.stats;
     return { ...stats, bytes: stats.bytes + this.#adoptedBytes() };

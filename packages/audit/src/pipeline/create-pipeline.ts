@@ -1,36 +1,30 @@
-import { hash } from 'node:crypto';
 import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
-import { SpanledgerError, encodeSubject, eventId, isEventName, seal } from '@spanledger/protocol';
+import { SpanledgerError, eventId } from '@spanledger/protocol';
 import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import type { AuditPipeline, Durability } from '../audit-pipeline.ts';
+import type { Delivery } from '../delivery/delivery.ts';
+import { Outbox } from '../delivery/outbox.ts';
+import { timerMs, within } from '../delivery/within.ts';
 import type { EventInput } from '../event-input.ts';
-import { DeliveryQueue } from './delivery-queue.ts';
-import { createEnvelope } from './envelope.ts';
+import { InstanceRun } from '../instance/instance-run.ts';
 import type { PipelineHealth } from './health.ts';
+import { sinkHealth } from './health.ts';
 import { LossReporter } from './loss-reporter.ts';
-import { resolvePipelineOptions } from './pipeline-options.ts';
-import type { AuditPipelineOptions, ResolvedPipelineOptions } from './pipeline-options.ts';
 import { observePipeline } from './pipeline-metrics.ts';
 import type { EventCounts } from './pipeline-metrics.ts';
+import { resolvePipelineOptions } from './pipeline-options.ts';
+import type { AuditPipelineOptions, ResolvedPipelineOptions } from './pipeline-options.ts';
 import { createRunBrackets } from './run-brackets.ts';
 import type { RunBrackets } from './run-brackets.ts';
-import { boundSize } from './size-bound.ts';
+import { Sealer } from './sealer.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
-const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex');
 
-/** Shedding starts when the queue is fuller than this, and ends when it is emptier than that. Between: no flapping. */
-const SHED_ABOVE = 7 / 8;
-const SHED_UNTIL = 3 / 4;
-/** What is above the mark is kept for `audit_loss`; one needs less than this, in bytes. */
-const REPORT_MAX_BYTES = 4_096;
-
-/** Node's timers know no later moment, and fire at once for one. 24 days. */
-const DEADLINE_MAX_MS = 2 ** 31 - 1;
 const FLUSH_MS = 30_000;
 const SHUTDOWN_MS = 5_000;
+const DURABLE_MS = 5_000;
 
 /**
  * Makes a pipeline. It affects nothing else in the process until it is given to `registerPipeline`.
@@ -41,21 +35,20 @@ export function createAuditPipeline(options: AuditPipelineOptions): AuditPipelin
   return new Pipeline(resolvePipelineOptions(options));
 }
 
+/** One direction: seal, outbox (journal, memory), sink; and back comes what became of it. */
 class Pipeline implements AuditPipeline {
   readonly producer: string;
   readonly instance: WorkflowContext = { run: new Run('instance', {}), workflow: {} };
   readonly brackets: RunBrackets;
   readonly #options: ResolvedPipelineOptions;
-  readonly #queue: DeliveryQueue;
+  readonly #sealer: Sealer;
+  readonly #outbox: Outbox;
   readonly #losses: LossReporter;
+  readonly #instanceRun: InstanceRun;
   readonly #counts: EventCounts = { stored: 0, refused: 0, failed: 0, shed: 0 };
-  // I7: weak, so a subject lives as long as its run.
-  readonly #subjects = new WeakMap<object, string>();
-  /** Those who wait for the outcome of an event. I7: as many as there are events in the queue, at most. */
-  readonly #awaited = new Map<SealedEvent, (outcome: WriteOutcome) => void>();
-  #shedding = false;
-  #sinkFailing = false;
-  #sealFailing = false;
+  /** Those who wait for the outcome of an event, by its id. I7: as many as there are events without an outcome, at most. */
+  readonly #awaited = new Map<string, (outcome: WriteOutcome) => void>();
+  #sinkError: Error | undefined;
   #stopObserving: (() => void) | undefined;
   #shutdown: Promise<void> | undefined;
 
@@ -63,173 +56,154 @@ class Pipeline implements AuditPipeline {
     this.producer = options.producer;
     this.#options = options;
     this.brackets = createRunBrackets(options.lifecycle, (scope, input) => this.#accept(scope, input));
-    this.#queue = new DeliveryQueue(options.sink, (event, outcome) => this.#settled(event, outcome));
-    this.#losses = new LossReporter((input) => this.#report(input));
-  }
-
-  emit(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): string | undefined {
-    this.brackets.beforeEvent(scope);
-    return this.#accept(scope, input, settled);
-  }
-
-  emitDurable(
-    scope: WorkflowContext,
-    input: EventInput,
-    { deadlineMs = SHUTDOWN_MS }: Durability = {},
-  ): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const refuse = (cause: unknown): void =>
-        reject(new SpanledgerError('SPANLEDGER_NOT_DURABLE', 'the event is not durable', { cause }));
-      const timer = setTimeout(refuse, bounded(deadlineMs));
-      const id = this.emit(scope, input, (outcome) => {
-        clearTimeout(timer);
-        if (outcome.status === 'stored') resolve(id!);
-        else refuse(outcome.error);
-      });
-      if (id !== undefined) return;
-      clearTimeout(timer);
-      refuse(undefined);
+    this.#sealer = new Sealer(options);
+    this.#outbox = new Outbox({ ...options, onOutcome: (delivery, outcome) => this.#settled(delivery, outcome) });
+    this.#losses = new LossReporter((input) => this.#addOwn(this.instance, input)?.event);
+    this.#instanceRun = new InstanceRun({
+      ...options,
+      scope: this.instance,
+      outbox: this.#outbox,
+      emit: (scope, input) => this.#addOwn(scope, input) !== undefined,
+      health: () => this.health(),
+      counts: this.#counts,
     });
   }
 
+  emit(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): string | undefined {
+    return this.#emit(scope, input, settled)?.id;
+  }
+
+  async emitDurable(scope: WorkflowContext, input: EventInput, durability: Durability = {}): Promise<string> {
+    const { journal } = this.#options;
+    const { durable = journal === undefined ? 'acknowledged' : 'journal', deadlineMs = DURABLE_MS } = durability;
+    if (durable === 'acknowledged') return this.#emitAcknowledged(scope, input, deadlineMs);
+    const kept = this.#emit(scope, input);
+    if (journal === undefined || kept === undefined || kept.position === 0) throw notDurable('it is in no journal');
+    await this.#inTime(journal.whenDurable(kept.position), deadlineMs);
+    return kept.id;
+  }
+
   health(): PipelineHealth {
-    const accepting = !this.#shedding && this.#shutdown === undefined && !this.#losses.open.full;
-    const { bytes, events } = this.#queue;
+    const { sink, journal } = this.#options;
+    const { queue, journalHealthy } = this.#outbox;
+    const { open } = this.#losses;
+    const accepting = this.#shutdown === undefined && !open.full && this.#outbox.accepting;
+    const sinkState = sinkHealth(sink, this.#sinkError, queue.stalledMs);
+    const { refused, failed, shed } = this.#counts;
     return {
-      status: accepting ? (this.#sinkFailing ? 'degraded' : 'ok') : 'failing',
+      status: accepting ? (sinkState.healthy ? 'ok' : 'degraded') : 'failing',
       accepting,
-      sink: { name: this.#options.sink.name, healthy: !this.#sinkFailing },
-      queue: { bytes, events },
-      losses: { events: this.#counts.shed, unreported: this.#losses.open.count },
+      sink: sinkState,
+      queue: { events: queue.events, bytes: queue.bytes },
+      ...(journal && { journal: { folder: journal.folder, healthy: journalHealthy, ...journal.stats } }),
+      losses: { events: refused + failed + shed, unreported: open.count },
     };
   }
 
   async flush(deadlineMs: number = FLUSH_MS): Promise<boolean> {
     this.#losses.drain();
-    return this.#queue.settled(bounded(deadlineMs));
+    return this.#outbox.settled(deadlineMs);
   }
 
   shutdown(deadlineMs: number = SHUTDOWN_MS): Promise<void> {
-    return (this.#shutdown ??= this.#close(bounded(deadlineMs)));
+    return (this.#shutdown ??= this.#close(timerMs(deadlineMs)));
   }
 
-  /** One direction: envelope, bound, seal, queue. I1: nothing here waits. I5: nothing here throws. */
-  #accept(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): string | undefined {
-    if (this.#shutdown !== undefined) {
-      this.#refuseClosed();
-      return undefined;
-    }
-    this.#shedIfFull();
+  /** I1: nothing here waits. I5: nothing here throws. */
+  #emit(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): Kept | undefined {
+    this.brackets.beforeEvent(scope);
+    const kept = this.#accept(scope, input);
+    if (kept !== undefined && settled !== undefined) this.#awaited.set(kept.id, settled);
+    return kept;
+  }
+
+  #accept(scope: WorkflowContext, input: EventInput): Kept | undefined {
+    if (this.#shutdown !== undefined) return this.#refuseClosed();
     // I3: what cannot be named in a report must not get a number.
     if (this.#losses.open.full) {
       this.#losses.open.unnumbered += 1;
       this.#counts.shed += 1;
       return undefined;
     }
-    const event = this.#seal(scope.run.origin === 'instance' ? this.instance : scope, input);
-    if (event === undefined) return undefined;
-    if (this.#shedding) {
-      this.#losses.open.add(event, 'queue_full');
-      this.#counts.shed += 1;
+    const kept = this.#add(scope.run.origin === 'instance' ? this.instance : scope, input);
+    if (kept !== undefined && !this.#losses.open.empty) this.#losses.drainSoon();
+    return kept;
+  }
+
+  /** Events about other events: they come also while the pipeline closes, and have room of their own. */
+  #addOwn(scope: WorkflowContext, input: EventInput): Kept | undefined {
+    return this.#outbox.hasReserve ? this.#add(scope, input, true) : undefined;
+  }
+
+  #add(scope: WorkflowContext, input: EventInput, isOwn = false): Kept | undefined {
+    // At the first event, not in the constructor: a meter provider is often registered in between.
+    this.#stopObserving ??= observePipeline(this.#counts, this.#outbox.queue);
+    const event = this.#sealer.seal(scope, this.#instanceRun.completed(scope, input));
+    if (event === undefined) {
+      this.#counts.failed += 1;
       return undefined;
     }
-    if (settled !== undefined) this.#awaited.set(event, settled);
-    this.#push(event);
-    return eventId(event);
+    const position = this.#outbox.add(event, isOwn);
+    if (typeof position === 'number') return { event, id: eventId(event), position };
+    this.#losses.open.add(event, position);
+    this.#counts.shed += 1;
+    return undefined;
   }
 
-  #seal(scope: WorkflowContext, input: EventInput): SealedEvent | undefined {
+  async #emitAcknowledged(scope: WorkflowContext, input: EventInput, deadlineMs: number): Promise<string> {
+    let kept: Kept | undefined;
+    const acknowledged = new Promise<void>((resolve, reject) => {
+      kept = this.#emit(scope, input, (outcome) => (outcome.status === 'stored' ? resolve() : reject(outcome.error)));
+    });
+    if (kept === undefined) throw notDurable('there is no room for it');
+    await this.#inTime(acknowledged, deadlineMs);
+    return kept.id;
+  }
+
+  async #inTime(durable: Promise<void>, deadlineMs: number): Promise<void> {
+    let inTime: boolean;
     try {
-      return this.#sealDraft(scope, input);
-    } catch (first) {
-      // I6: what cannot be written loses its payload, not the event.
-      try {
-        return this.#sealDraft(scope, { ...input, fields: { '…': '[unreadable]' } });
-      } catch {
-        this.#counts.failed += 1;
-        if (!this.#sealFailing) log.error('an event could not be sealed (reported once)', first);
-        this.#sealFailing = true;
-        return undefined;
-      }
+      inTime = await within(durable, deadlineMs);
+    } catch (error) {
+      throw notDurable('it was refused', error);
     }
+    if (!inTime) throw notDurable(`the deadline of ${deadlineMs} ms has passed`, this.#sinkError);
   }
 
-  #sealDraft(scope: WorkflowContext, input: EventInput): SealedEvent {
-    if (!isEventName(input.event)) {
-      throw new SpanledgerError('SPANLEDGER_EVENT', `not an event name: ${JSON.stringify(input.event)?.slice(0, 200)}`);
-    }
-    const draft = createEnvelope(this.#options, scope, input);
-    boundSize(draft, this.#options.eventMaxBytes);
-    return seal(scope.run.chain, draft, this.#subjectOf(scope), sha256);
-  }
-
-  #subjectOf({ run }: WorkflowContext): string {
-    if (this.#options.flatSubject !== undefined) return this.#options.flatSubject;
-    let subject = this.#subjects.get(run);
-    if (subject === undefined) {
-      const { workflowId, executionId } = run;
-      subject = encodeSubject({ workflowId, executionId, producer: this.producer });
-      this.#subjects.set(run, subject);
-    }
-    return subject;
-  }
-
-  #push(event: SealedEvent): void {
-    // At the first event, not in the constructor: a meter provider is often registered in between.
-    this.#stopObserving ??= observePipeline(this.#counts, this.#queue);
-    this.#queue.push(event);
-  }
-
-  #report(input: EventInput): SealedEvent | undefined {
-    if (this.#queue.bytes + REPORT_MAX_BYTES > this.#options.queueMaxBytes) return undefined;
-    const event = this.#seal(this.instance, input);
-    if (event !== undefined) this.#push(event);
-    return event;
-  }
-
-  #settled(event: SealedEvent, outcome: WriteOutcome): void {
-    this.#counts[outcome.status] += 1;
+  #settled({ event, feed, position, again }: Delivery, outcome: WriteOutcome): void {
     if (outcome.status === 'stored') {
-      if (this.#sinkFailing) log.info(`sink ${this.#options.sink.name} stores again`);
-      this.#sinkFailing = false;
+      if (this.#sinkError !== undefined) log.info(`sink ${this.#options.sink.name} stores again`);
+      this.#sinkError = undefined;
+      if (!again) this.#counts.stored += 1;
+      feed?.done(position);
       this.#losses.stored(event);
+      this.#instanceRun.stored(event, outcome);
     } else {
-      if (!this.#sinkFailing) log.error(`sink ${this.#options.sink.name} ${outcome.status} an event:`, outcome.error);
-      this.#sinkFailing = true;
+      this.#sinkFailed(outcome.status, outcome.error);
+      // What is in the journal is not lost: it is tried again, by the next process if need be.
+      if (outcome.status === 'failed' && feed !== undefined) return feed.failed(position);
+      this.#counts[outcome.status] += 1;
       this.#losses.lost(event, outcome.status);
+      feed?.done(position);
     }
-    this.#unshedIfRoom();
+    if (!this.#losses.open.empty && this.#outbox.accepting) this.#losses.drainSoon();
     this.#tell(event, outcome);
+  }
+
+  #sinkFailed(status: string, error: Error): void {
+    if (this.#sinkError === undefined) log.error(`sink ${this.#options.sink.name} ${status} an event:`, error);
+    this.#sinkError = error;
   }
 
   #tell(event: SealedEvent, outcome: WriteOutcome): void {
     if (this.#awaited.size === 0) return;
-    const settled = this.#awaited.get(event);
-    this.#awaited.delete(event);
+    const id = eventId(event);
+    const settled = this.#awaited.get(id);
+    this.#awaited.delete(id);
     settled?.(outcome);
   }
 
-  #shedIfFull(): void {
-    if (this.#shedding || this.#queue.bytes <= this.#options.queueMaxBytes * SHED_ABOVE) return;
-    this.#shedding = true;
-    log.error(
-      `the queue is full (${this.#queue.events} events): what follows is lost, and will be reported as audit_loss`,
-    );
-  }
-
-  #unshedIfRoom(): void {
-    if (this.#queue.bytes > this.#options.queueMaxBytes * SHED_UNTIL) return;
-    if (!this.#shedding) {
-      if (!this.#losses.open.empty) this.#losses.drainSoon();
-      return;
-    }
-    log.warn('the queue has room again');
-    this.#shedding = false;
-    // At once, so that it comes before any later event of those runs.
-    this.#losses.drain();
-  }
-
-  #refuseClosed(): void {
+  #refuseClosed(): undefined {
     if (this.#counts.refused === 0) log.error('an event came after shutdown and is lost (reported once)');
     this.#counts.refused += 1;
   }
@@ -237,23 +211,57 @@ class Pipeline implements AuditPipeline {
   async #close(deadlineMs: number): Promise<void> {
     const endAtMs = performance.now() + deadlineMs;
     const leftMs = (): number => Math.max(0, endAtMs - performance.now());
-    // The last quarter is for the sink to let go of its medium.
+    // The last quarter is for the sink to let go of its medium, and for the journal to be synced.
     const flushUntil = (): number => Math.max(0, leftMs() - deadlineMs / 4);
+    this.#instanceRun.stop();
     this.#losses.drainNow();
-    // Twice: what the first wait shows as lost is reported in the second. Some reports may be on their way already.
-    if (await this.#queue.settled(flushUntil())) {
-      this.#losses.drainNow();
-      await this.#queue.settled(flushUntil());
-    }
+    const isFlushed = await this.#outbox.settled(flushUntil());
+    // What the first wait shows as lost is reported now; some reports may be on their way already.
+    if (isFlushed) this.#losses.drainNow();
+    if (isFlushed) await this.#outbox.settled(flushUntil());
+    if (isFlushed || this.#options.journal !== undefined) this.#instanceRun.writeFinal();
+    if (isFlushed) await this.#outbox.settled(flushUntil());
+    this.#instanceRun.recordHead();
     this.#losses.close();
+    this.#outbox.feed?.close();
     await this.#options.sink.close(leftMs());
-    const lost = this.#losses.open.count + this.#queue.events;
-    if (lost > 0) log.error(`shut down with losses that are not in the ledger: ${lost} events`, this.#counts);
+    await this.#closeJournal(leftMs());
+    this.#sayWhatIsLeft();
     this.#stopObserving?.();
+  }
+
+  async #closeJournal(deadlineMs: number): Promise<void> {
+    try {
+      const closed = this.#options.journal?.close();
+      if (closed !== undefined) await within(closed, deadlineMs);
+    } catch (error) {
+      log.error('the journal could not be closed:', error);
+    }
+  }
+
+  #sayWhatIsLeft(): void {
+    const { journal } = this.#options;
+    for (const settled of this.#awaited.values()) settled({ status: 'failed', error: shutDown() });
+    this.#awaited.clear();
+    const left = journal?.stats.unacknowledged ?? 0;
+    if (left > 0) log.warn(`${left} events are left in the journal for the next process of ${this.producer} to publish`);
+    const lost = this.#losses.open.count + (journal === undefined ? this.#outbox.queue.events : 0);
+    if (lost > 0) log.error(`shut down with losses that are not in the ledger: ${lost} events`, this.#counts);
   }
 }
 
-/** `Infinity` means as long as it takes. */
-function bounded(deadlineMs: number): number {
-  return Math.min(deadlineMs, DEADLINE_MAX_MS);
+/** An event that was sealed and is not lost. */
+interface Kept {
+  readonly event: SealedEvent;
+  readonly id: string;
+  /** In the journal; 0 if it is in memory only. */
+  readonly position: number;
+}
+
+function notDurable(reason: string, cause?: unknown): SpanledgerError {
+  return new SpanledgerError('SPANLEDGER_NOT_DURABLE', `the event is not durable: ${reason}`, { cause });
+}
+
+function shutDown(): SpanledgerError {
+  return new SpanledgerError('SPANLEDGER_SINK_CLOSED', 'the pipeline was shut down before the event was stored');
 }

@@ -1,3 +1,8 @@
+import type { AuditSink } from '@spanledger/protocol';
+
+/** Something is on its way, and nothing has arrived for so long. */
+const STALLED_MS = 5_000;
+
 /** How a pipeline is doing, for a readiness probe and for people. Plain data. */
 export interface PipelineHealth {
   /**
@@ -29,4 +34,10 @@ export interface PipelineHealth {
   };
   /** Events lost since the start, and how many of them no `audit_loss` in the ledger names yet. */
   readonly losses: { readonly events: number; readonly unreported: number };
+}
+
+export function sinkHealth(sink: AuditSink, lastError: Error | undefined, stalledMs: number): PipelineHealth['sink'] {
+  const stalled = stalledMs > STALLED_MS ? `no answer for ${Math.round(stalledMs / 1000)} s` : undefined;
+  const problem = sink.status?.().problem?.message ?? lastError?.message ?? stalled;
+  return { name: sink.name, healthy: problem === undefined, ...(problem !== undefined && { problem }) };
 }

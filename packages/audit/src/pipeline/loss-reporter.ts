@@ -76,7 +76,7 @@ export class LossReporter {
   #reportOne(): boolean {
     const range = this.open.take();
     if (range === undefined) return this.#reportUnnumbered();
-    const event = this.#report(lossEvent(rangeFields(range)));
+    const event = this.#report(lossEvent(lossFields(range)));
     if (event === undefined) this.open.addRange(range);
     else this.#inFlight.set(event, range);
     return event !== undefined;
@@ -108,7 +108,8 @@ export class LossReporter {
   }
 }
 
-function rangeFields({ runId, firstSeq, prevHash, lastSeq, lastHash, reason }: LossRange): Record<string, JsonValue> {
+/** What an `audit_loss` says of a range. */
+export function lossFields({ runId, firstSeq, prevHash, lastSeq, lastHash, reason }: LossRange): Record<string, JsonValue> {
   const count = lastSeq - firstSeq + 1;
   return {
     run_id: runId,

@@ -1,8 +1,11 @@
 import { parseEvent } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 
-/** Why numbered events are missing from the ledger. */
-export type LossReason = 'queue_full' | 'refused' | 'failed';
+/**
+ * Why events are missing from the ledger: no room in memory, no room in the journal, the sink will not have it, the sink gave
+ * up on it, the journal can no longer be read.
+ */
+export type LossReason = 'queue_full' | 'journal_full' | 'refused' | 'failed' | 'journal_damaged';
 
 /** Consecutive numbers of one run whose events did not reach the sink, for one reason. */
 export interface LossRange {

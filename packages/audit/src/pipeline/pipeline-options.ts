@@ -23,10 +23,15 @@ export interface AuditPipelineOptions {
   readonly subject?: 'auditEvent';
   /** Default `with-events`. */
   readonly lifecycle?: LifecycleMode;
-  /** Sealed events that have no outcome yet, in bytes. Default 64 MiB; at least 16 times `eventMaxBytes`. */
+  /**
+   * Sealed events in memory that have no outcome yet, in bytes; at least 16 times `eventMaxBytes`. Default 64 MiB; with a journal
+   * 8 MiB, and what does not fit waits on the disk.
+   */
   readonly queueMaxBytes?: number;
   /** One event, in bytes; larger ones have the largest values of `fields` cut. Default 65,536; 32,768 to 1,048,576. */
   readonly eventMaxBytes?: number;
+  /** How often an `audit_checkpoint` is written at least, while something is stored. Milliseconds; default 60,000, 100 to 60,000. */
+  readonly checkpointIntervalMs?: number;
 }
 
 /** Options with defaults and checks applied; never changed. */
@@ -42,9 +47,12 @@ export interface ResolvedPipelineOptions {
   readonly lifecycle: LifecycleMode;
   readonly queueMaxBytes: number;
   readonly eventMaxBytes: number;
+  readonly checkpointIntervalMs: number;
 }
 
-const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const QUEUE_MAX_BYTES = 64 * MIB;
+const QUEUE_MAX_BYTES_WITH_JOURNAL = 8 * MIB;
 const EVENT_MAX_BYTES = 65_536;
 /** Room for what is not `fields` (`STRUCTURE_MAX_BYTES`), and as much again. */
 const EVENT_MAX_BYTES_MIN = 32_768;
@@ -71,11 +79,16 @@ export function resolvePipelineOptions(options: AuditPipelineOptions): ResolvedP
     eventMaxBytes,
     queueMaxBytes: integer(
       'queueMaxBytes',
-      options.queueMaxBytes ?? QUEUE_MAX_BYTES,
+      options.queueMaxBytes ?? defaultQueueMaxBytes(options, eventMaxBytes),
       16 * eventMaxBytes,
       Number.MAX_SAFE_INTEGER,
     ),
+    checkpointIntervalMs: integer('checkpointIntervalMs', options.checkpointIntervalMs ?? 60_000, 100, 60_000),
   });
+}
+
+function defaultQueueMaxBytes({ journal }: AuditPipelineOptions, eventMaxBytes: number): number {
+  return journal === undefined ? QUEUE_MAX_BYTES : Math.max(QUEUE_MAX_BYTES_WITH_JOURNAL, 16 * eventMaxBytes);
 }
 
 function integer(name: string, value: number, min: number, max: number): number {

@@ -1,12 +1,18 @@
 import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
-import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
+import type { AuditSink, WriteOutcome } from '@spanledger/protocol';
+import type { Delivery } from './delivery.ts';
+import { RunHeads } from './run-heads.ts';
+import { timerMs } from './within.ts';
 
 /** Writes in flight at once. Enough to keep a server a few milliseconds away busy at 100,000 events a second. */
 const IN_FLIGHT_MAX = 4096;
 
 /** Writes started in one turn of the event loop, so that a burst does not keep the application waiting (I5). */
 const STARTS_PER_TURN = 256;
+
+/** Whoever waits for room is woken when the queue is emptier than this. */
+const ROOM_BELOW = 3 / 4;
 
 interface Waiter {
   readonly lastTicket: number;
@@ -15,34 +21,55 @@ interface Waiter {
 }
 
 /**
- * From sealed to stored: holds events in order, and starts their writes in a later turn than the hook that made them, with
- * up to `IN_FLIGHT_MAX` in flight. It has no bound of its own: whoever pushes looks at `bytes` first (I7).
+ * From memory to the sink: holds events in order, and starts their writes in a later turn than the hook that made them, with
+ * up to `IN_FLIGHT_MAX` in flight. I7: it does not enforce its bound; whoever pushes asks `hasRoom` first.
  */
 export class DeliveryQueue {
   /** Of all events without an outcome, waiting and in flight. */
   bytes = 0;
   events = 0;
+  /** How far each run has come. */
+  readonly heads = new RunHeads();
   readonly #sink: AuditSink;
-  readonly #onOutcome: (event: SealedEvent, outcome: WriteOutcome) => void;
-  #waiting: SealedEvent[] = [];
+  readonly #bytesMax: number;
+  readonly #onOutcome: (delivery: Delivery, outcome: WriteOutcome) => void;
+  #waiting: Delivery[] = [];
   #next = 0;
   #inFlight = 0;
   #scheduled = false;
   #lastTicket = 0;
   readonly #waiters = new Set<Waiter>();
+  #roomWaiters: (() => void)[] = [];
+  #progressAtMs = 0;
   // I8: our own traffic is not traced; and no request's context is kept alive by the queue.
   readonly #untraced = suppressTracing(ROOT_CONTEXT);
 
-  constructor(sink: AuditSink, onOutcome: (event: SealedEvent, outcome: WriteOutcome) => void) {
+  constructor(sink: AuditSink, bytesMax: number, onOutcome: (delivery: Delivery, outcome: WriteOutcome) => void) {
     this.#sink = sink;
+    this.#bytesMax = bytesMax;
     this.#onOutcome = onOutcome;
   }
 
-  push(event: SealedEvent): void {
-    this.#waiting.push(event);
-    this.bytes += event.bytes.length;
+  get hasRoom(): boolean {
+    return this.bytes < this.#bytesMax;
+  }
+
+  /** For how long nothing had an outcome while something waited for one, in milliseconds. */
+  get stalledMs(): number {
+    return this.#inFlight === 0 ? 0 : performance.now() - this.#progressAtMs;
+  }
+
+  push(delivery: Delivery): void {
+    if (!delivery.again) delivery.sent = this.heads.sent(delivery.event);
+    this.#waiting.push(delivery);
+    this.bytes += delivery.event.bytes.length;
     this.events += 1;
     this.#schedule();
+  }
+
+  /** Waits until there is room. For those who can; the application's events cannot. */
+  async whenRoom(): Promise<void> {
+    while (!this.hasRoom) await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
   }
 
   /** Waits until what has been pushed so far has its outcomes. @returns false if the deadline came first. */
@@ -55,7 +82,7 @@ export class DeliveryQueue {
         done: () => finish(true),
       };
       // Referenced on purpose: the caller waits for it, and it never outlives the wait.
-      const timer = setTimeout(() => finish(false), deadlineMs);
+      const timer = setTimeout(() => finish(false), timerMs(deadlineMs));
       const finish = (inTime: boolean): void => {
         clearTimeout(timer);
         this.#waiters.delete(waiter);
@@ -73,41 +100,50 @@ export class DeliveryQueue {
 
   readonly #pump = (): void => {
     this.#scheduled = false;
+    if (this.#inFlight === 0) this.#progressAtMs = performance.now();
     context.with(this.#untraced, () => {
       for (let starts = 0; starts < STARTS_PER_TURN && this.#inFlight < IN_FLIGHT_MAX; starts += 1) {
-        const event = this.#waiting[this.#next];
-        if (event === undefined) break;
+        const delivery = this.#waiting[this.#next];
+        if (delivery === undefined) break;
         this.#next += 1;
-        this.#write(event);
+        this.#write(delivery);
       }
     });
     this.#forgetStarted();
     this.#schedule();
   };
 
-  #write(event: SealedEvent): void {
+  #write(delivery: Delivery): void {
     const ticket = (this.#lastTicket += 1);
     this.#inFlight += 1;
     // A sink must not throw or reject; one that does has failed this event, and no other.
-    const failed = (error: unknown): void => this.#settle(event, ticket, failure(error));
+    const failed = (error: unknown): void => this.#settle(delivery, ticket, failure(error));
     try {
-      this.#sink.writeEvent(event).then((outcome) => this.#settle(event, ticket, outcome), failed);
+      this.#sink.writeEvent(delivery.event).then((outcome) => this.#settle(delivery, ticket, outcome), failed);
     } catch (error) {
       failed(error);
     }
   }
 
-  #settle(event: SealedEvent, ticket: number, outcome: WriteOutcome): void {
+  #settle(delivery: Delivery, ticket: number, outcome: WriteOutcome): void {
     this.#inFlight -= 1;
     this.events -= 1;
-    this.bytes -= event.bytes.length;
-    this.#onOutcome(event, outcome);
+    this.bytes -= delivery.event.bytes.length;
+    this.#progressAtMs = performance.now();
+    if (delivery.sent !== undefined) this.heads.settled(delivery.sent, outcome.status === 'stored');
+    this.#onOutcome(delivery, outcome);
     for (const waiter of this.#waiters) {
       if (ticket > waiter.lastTicket) continue;
       waiter.remaining -= 1;
       if (waiter.remaining === 0) waiter.done();
     }
+    this.#wakeForRoom();
     this.#schedule();
+  }
+
+  #wakeForRoom(): void {
+    if (this.#roomWaiters.length === 0 || this.bytes > this.#bytesMax * ROOM_BELOW) return;
+    for (const resolve of this.#roomWaiters.splice(0)) resolve();
   }
 
   /** Gives back the started half of the array: amortised, every event is moved at most twice. */

@@ -1,0 +1,16 @@
+import type { SealedEvent } from '@spanledger/protocol';
+import type { JournalFeed } from './journal-feed.ts';
+import type { SentEvent } from './run-heads.ts';
+
+/** A sealed event on its way to the sink. */
+export interface Delivery {
+  readonly event: SealedEvent;
+  /** What brought it, and is told what becomes of it; `undefined` if the event is nowhere but in memory. */
+  readonly feed: JournalFeed | undefined;
+  /** Its place in the feed's journal; 0 without one. */
+  readonly position: number;
+  /** The sink had it before: it is published once more, because the sink may have lost it. */
+  readonly again: boolean;
+  /** Its place in its run; set by the queue, unless the run has been there before. */
+  sent?: SentEvent;
+}

@@ -1,0 +1,179 @@
+import { diag } from '@opentelemetry/api';
+import type { SealedEvent } from '@spanledger/protocol';
+import type { JournaledEvent } from '../journal/journaled-event.ts';
+import type { DeliveryQueue } from './delivery-queue.ts';
+
+const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+
+/** After events that the sink gave up on, before they are read and tried again: the first wait, and the longest. */
+const RETRY_MIN_MS = 1_000;
+const RETRY_MAX_MS = 60_000;
+
+/** What a feed needs of a journal, its own process's or a dead one's. */
+export interface FeedSource {
+  /** Position of the last event. */
+  readonly position: number;
+  read(after: number): AsyncGenerator<JournaledEvent, void, void>;
+  acknowledge(position: number): void;
+}
+
+/**
+ * Brings the events of one journal to the delivery queue, in order and once each.
+ *
+ * An event that has just been journaled goes on from memory. When the queue is full, it and all that follow wait on the disk, and
+ * are read back as there is room: memory stays flat in an outage of any length (I7), and order is kept.
+ */
+export class JournalFeed {
+  readonly #source: FeedSource;
+  readonly #queue: DeliveryQueue;
+  /** The first position that is not yet on its way. */
+  #next = 1;
+  /** In the queue. I7: as many as it holds. */
+  readonly #sending = new Set<number>();
+  /** Acknowledged events up to here are published once more. */
+  #againThrough = 0;
+  /** The first position that the sink gave up on. */
+  #failedFrom = Number.POSITIVE_INFINITY;
+  #retryMs = RETRY_MIN_MS;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #reading = false;
+  /** Counts rewinds: whoever reads stops, and starts again where it should. */
+  #rewinds = 0;
+  #closed = false;
+  #waiters: { readonly isDone: () => boolean; readonly resolve: () => void }[] = [];
+
+  constructor(source: FeedSource, queue: DeliveryQueue) {
+    this.#source = source;
+    this.#queue = queue;
+  }
+
+  /** Events wait on the disk. */
+  get isBehind(): boolean {
+    return this.#reading;
+  }
+
+  /** The sink gave up on events, which will be tried again. */
+  get hasFailed(): boolean {
+    return this.#failedFrom !== Number.POSITIVE_INFINITY;
+  }
+
+  /** An event was journaled just now, at the next position. */
+  appended(event: SealedEvent, position: number): void {
+    if (this.#reading || !this.#queue.hasRoom) {
+      this.readOn();
+      return;
+    }
+    this.#next = position + 1;
+    this.#push(event, position, false);
+  }
+
+  /** Reads what is journaled and not yet on its way. */
+  readOn(): void {
+    if (this.#reading || this.#closed) return;
+    this.#reading = true;
+    void this.#readAll();
+  }
+
+  /** Publishes everything once more that is still in the journal, acknowledged or not. */
+  readAgain(): void {
+    this.#againThrough = this.#source.position;
+    this.#rewind(1);
+  }
+
+  /** The sink has it, or never will. */
+  done(position: number): void {
+    this.#sending.delete(position);
+    this.#source.acknowledge(position);
+    this.#retryMs = RETRY_MIN_MS;
+    this.#checkWaiters();
+  }
+
+  /** The sink gave up on it, and may take it later. */
+  failed(position: number): void {
+    this.#sending.delete(position);
+    this.#failedFrom = Math.min(this.#failedFrom, position);
+    if (this.#closed) return;
+    this.#retryTimer ??= setTimeout(() => this.#retry(), this.#retryMs).unref();
+  }
+
+  /** Waits until everything that is journaled now is on its way, or has its outcome. */
+  whenRead(): Promise<void> {
+    const { position } = this.#source;
+    return this.#when(() => this.#next > position && !this.hasFailed);
+  }
+
+  /** Waits until everything has its outcome. */
+  whenDone(): Promise<void> {
+    return this.#when(() => !this.#reading && !this.hasFailed && this.#sending.size === 0);
+  }
+
+  /** Reads nothing more. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retryTimer);
+  }
+
+  async #readAll(): Promise<void> {
+    while (!this.#closed && this.#next <= this.#source.position) {
+      const end = this.#source.position;
+      const rewinds = this.#rewinds;
+      try {
+        await this.#readThrough(end, rewinds);
+      } catch (error) {
+        log.error('the journal could not be read, and is read again later:', error);
+        this.#reading = false;
+        this.failed(this.#next);
+        return;
+      }
+    }
+    this.#reading = false;
+    this.#againThrough = 0;
+    this.#checkWaiters();
+  }
+
+  async #readThrough(end: number, rewinds: number): Promise<void> {
+    for await (const { position, event, acknowledged } of this.#source.read(this.#next - 1)) {
+      // I7: read no further ahead than the queue has room for.
+      if (!this.#queue.hasRoom) await this.#queue.whenRoom();
+      if (this.#closed || rewinds !== this.#rewinds) return;
+      if (position < this.#next) continue;
+      this.#next = position + 1;
+      const again = acknowledged && position <= this.#againThrough;
+      if ((!acknowledged || again) && !this.#sending.has(position)) this.#push(event, position, again);
+      if (this.#waiters.length > 0) this.#checkWaiters();
+    }
+    // Those at the end may have been removed: they were acknowledged.
+    this.#next = Math.max(this.#next, end + 1);
+  }
+
+  #push(event: SealedEvent, position: number, again: boolean): void {
+    this.#sending.add(position);
+    this.#queue.push({ event, feed: this, position, again });
+  }
+
+  #retry(): void {
+    this.#retryTimer = undefined;
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+    const from = this.#failedFrom;
+    this.#failedFrom = Number.POSITIVE_INFINITY;
+    this.#rewind(from);
+  }
+
+  #rewind(position: number): void {
+    this.#rewinds += 1;
+    this.#next = Math.min(this.#next, position);
+    this.readOn();
+  }
+
+  #when(isDone: () => boolean): Promise<void> {
+    if (isDone()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push({ isDone, resolve }));
+  }
+
+  #checkWaiters(): void {
+    if (this.#waiters.length === 0) return;
+    const done = this.#waiters.filter(({ isDone }) => isDone());
+    this.#waiters = this.#waiters.filter((waiter) => !done.includes(waiter));
+    for (const { resolve } of done) resolve();
+  }
+}

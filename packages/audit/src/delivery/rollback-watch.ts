@@ -1,0 +1,69 @@
+import { diag } from '@opentelemetry/api';
+import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
+
+const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+
+interface RollbackWatchOptions {
+  readonly sink: AuditSink;
+  /** For how long acknowledged events are kept, in milliseconds: after that nothing could be done about it. */
+  readonly retentionMs: number;
+  /** Told that the sink has lost what it had stored. */
+  readonly onRollback: (lastStreamSeq: number, streamSeq: number) => void;
+}
+
+/**
+ * Finds out whether the sink's stream has gone backwards: a server that lost power, or was restored from a backup, no longer
+ * has what it had acknowledged. It needs no right to read:
+ *
+ * - A new event gets a number that is not higher than one given before.
+ * - After an interruption the event stored last is written once more. A stream that has it answers that it is a duplicate, and
+ *   then it has all that came before it. One that stores it anew has lost it, or has forgotten its id since (a
+ *   `duplicate_window` shorter than the retention): then too much is published rather than too little, and readers
+ *   collapse it.
+ */
+export class RollbackWatch {
+  readonly #options: RollbackWatchOptions;
+  #lastStreamSeq = 0;
+  #last: SealedEvent | undefined;
+  #lastAtMs = 0;
+  #probing = false;
+
+  constructor(options: RollbackWatchOptions) {
+    this.#options = options;
+    options.sink.onResume?.(() => void this.#probe());
+  }
+
+  /** An event is in the sink. */
+  stored(event: SealedEvent, { streamSeq, duplicate }: WriteOutcome & { status: 'stored' }): void {
+    if (streamSeq === undefined) return;
+    this.#last = event;
+    this.#lastAtMs = performance.now();
+    // A duplicate has the number that it was given the first time.
+    if (!duplicate && streamSeq <= this.#lastStreamSeq) this.#rolledBack(streamSeq);
+    else if (streamSeq > this.#lastStreamSeq) this.#lastStreamSeq = streamSeq;
+  }
+
+  async #probe(): Promise<void> {
+    const { sink, retentionMs } = this.#options;
+    if (this.#probing || this.#last === undefined || performance.now() - this.#lastAtMs > retentionMs) return;
+    this.#probing = true;
+    try {
+      const outcome = await sink.writeEvent(this.#last);
+      if (outcome.status === 'stored' && !outcome.duplicate) this.#rolledBack(outcome.streamSeq ?? 0);
+    } catch (error) {
+      log.error('a sink must not reject:', error);
+    } finally {
+      this.#probing = false;
+    }
+  }
+
+  #rolledBack(streamSeq: number): void {
+    const before = this.#lastStreamSeq;
+    this.#lastStreamSeq = streamSeq;
+    log.error(
+      `the stream may have lost events that it had acknowledged: it was at ${before} and now gives ${streamSeq}. ` +
+        'What the journals still have is published again',
+    );
+    this.#options.onRollback(before, streamSeq);
+  }
+}

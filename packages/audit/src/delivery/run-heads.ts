@@ -1,0 +1,88 @@
+import type { SealedEvent } from '@spanledger/protocol';
+
+/** Runs whose heads are waiting to be named. */
+const HEADS_MAX = 10_000;
+
+/** How far a run has come, in the sink. */
+export interface RunHead {
+  readonly runId: string;
+  readonly seq: number;
+  /** SHA-256 hex of that event's bytes. */
+  readonly hash: string;
+}
+
+/** An event on its way. */
+export interface SentEvent extends RunHead {
+  settled: boolean;
+  stored: boolean;
+  next: SentEvent | undefined;
+}
+
+/** The events of one run that are on their way, oldest first. */
+interface RunTail {
+  oldest: SentEvent;
+  newest: SentEvent;
+}
+
+/**
+ * Up to where each run is in the sink *without a hole*: what may be named in a checkpoint. An event counts only once every
+ * earlier one of its run that is on its way has its outcome, in whatever order those come.
+ *
+ * I7: tails are bounded by what is in flight, heads by `HEADS_MAX`; the heads that changed first make room, unnamed.
+ */
+export class RunHeads {
+  readonly #tails = new Map<string, RunTail>();
+  readonly #heads = new Map<string, RunHead>();
+
+  /** How many runs have come further since they were taken last. */
+  get size(): number {
+    return this.#heads.size;
+  }
+
+  sent({ runId, seq, hash }: SealedEvent): SentEvent {
+    const sent: SentEvent = { runId, seq, hash, settled: false, stored: false, next: undefined };
+    const tail = this.#tails.get(runId);
+    if (tail === undefined) this.#tails.set(runId, { oldest: sent, newest: sent });
+    else tail.newest = tail.newest.next = sent;
+    return sent;
+  }
+
+  settled(sent: SentEvent, stored: boolean): void {
+    sent.settled = true;
+    sent.stored = stored;
+    const tail = this.#tails.get(sent.runId);
+    if (tail?.oldest !== sent) return;
+    let oldest: SentEvent | undefined = sent;
+    for (; oldest?.settled; oldest = oldest.next) if (oldest.stored) this.#advance(oldest);
+    if (oldest === undefined) this.#tails.delete(sent.runId);
+    else tail.oldest = oldest;
+  }
+
+  of(runId: string): RunHead | undefined {
+    return this.#heads.get(runId);
+  }
+
+  /** Takes the heads of up to `max` runs, those first that changed first. */
+  take(max: number): RunHead[] {
+    const taken: RunHead[] = [];
+    for (const head of this.#heads.values()) {
+      if (taken.length === max) break;
+      taken.push(head);
+    }
+    for (const { runId } of taken) this.#heads.delete(runId);
+    return taken;
+  }
+
+  /** Puts back what could not be named, unless the run has come further since. */
+  putBack(heads: readonly RunHead[]): void {
+    for (const head of heads) this.#advance(head);
+  }
+
+  #advance(head: RunHead): void {
+    const known = this.#heads.get(head.runId);
+    if (known !== undefined && known.seq >= head.seq) return;
+    if (known === undefined && this.#heads.size >= HEADS_MAX) this.take(1);
+    const { runId, seq, hash } = head;
+    this.#heads.set(runId, { runId, seq, hash });
+  }
+}

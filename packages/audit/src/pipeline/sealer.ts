@@ -1,0 +1,61 @@
+import { hash } from 'node:crypto';
+import { diag } from '@opentelemetry/api';
+import type { WorkflowContext } from '@spanledger/otel/internal';
+import { SpanledgerError, encodeSubject, isEventName, seal } from '@spanledger/protocol';
+import type { SealedEvent } from '@spanledger/protocol';
+import type { EventInput } from '../event-input.ts';
+import { createEnvelope } from './envelope.ts';
+import type { ResolvedPipelineOptions } from './pipeline-options.ts';
+import { boundSize } from './size-bound.ts';
+
+const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex');
+
+/** From what happened to its final bytes: envelope, bound, seal. I1: nothing here waits. I5: nothing here throws. */
+export class Sealer {
+  /** How many inputs could not be sealed at all. */
+  failures = 0;
+  readonly #options: ResolvedPipelineOptions;
+  // I7: weak, so a subject lives as long as its run.
+  readonly #subjects = new WeakMap<object, string>();
+
+  constructor(options: ResolvedPipelineOptions) {
+    this.#options = options;
+  }
+
+  /** @returns `undefined` if not even the event without its payload can be sealed; then no number is given. */
+  seal(scope: WorkflowContext, input: EventInput): SealedEvent | undefined {
+    try {
+      return this.#sealDraft(scope, input);
+    } catch (first) {
+      // I6: what cannot be written loses its payload, not the event.
+      try {
+        return this.#sealDraft(scope, { ...input, fields: { '…': '[unreadable]' } });
+      } catch {
+        this.failures += 1;
+        if (this.failures === 1) log.error('an event could not be sealed (reported once)', first);
+        return undefined;
+      }
+    }
+  }
+
+  #sealDraft(scope: WorkflowContext, input: EventInput): SealedEvent {
+    if (!isEventName(input.event)) {
+      throw new SpanledgerError('SPANLEDGER_EVENT', `not an event name: ${JSON.stringify(input.event)?.slice(0, 200)}`);
+    }
+    const draft = createEnvelope(this.#options, scope, input);
+    boundSize(draft, this.#options.eventMaxBytes);
+    return seal(scope.run.chain, draft, this.#subjectOf(scope), sha256);
+  }
+
+  #subjectOf({ run }: WorkflowContext): string {
+    if (this.#options.flatSubject !== undefined) return this.#options.flatSubject;
+    let subject = this.#subjects.get(run);
+    if (subject === undefined) {
+      const { workflowId, executionId } = run;
+      subject = encodeSubject({ workflowId, executionId, producer: this.#options.producer });
+      this.#subjects.set(run, subject);
+    }
+    return subject;
+  }
+}
