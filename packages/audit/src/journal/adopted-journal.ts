@@ -11,6 +11,7 @@ import { quarantine } from './quarantine.ts';
 import { recover } from './recovery.ts';
 import type { JournalDamage, RecoveredJournal, RecoveredSegment } from './recovery.ts';
 import type { PositionRange } from './replay-plan.ts';
+import { isMarkedReported, writeReportedMark } from './reported-mark.ts';
 import { SPARE_NAME } from './segment-file.ts';
 
 const SAVE_MS = 250;
@@ -26,9 +27,17 @@ export interface AdoptedJournal {
   readonly damages: readonly JournalDamage[];
   /** Positions of events that were accepted and cannot be read any more. */
   readonly lost: readonly PositionRange[];
+  /** What there was to say of its end, such as its open runs, has been said: by an earlier adopter, or by this one. */
+  readonly isReported: boolean;
   /** Every event that can be read, once, in order. One segment is in memory at a time. */
   read(): AsyncGenerator<JournaledEvent, void, void>;
   acknowledge(position: number): void;
+  /**
+   * Remembers for the next adopter, before it returns, that the end has been reported. Only once the report is in a journal or
+   * stored: a mark without a report would hide the end for good. Survives a kill; a power cut may take the mark, and the
+   * end is then reported once more. Never throws; a failure goes to `onProblem`, with the same effect. Idempotent.
+   */
+  markReported(): void;
   /** Lets go of it; what is not acknowledged is left for the next process. Idempotent. */
   close(): Promise<void>;
 }
@@ -58,6 +67,7 @@ class DeadJournal implements AdoptedJournal {
   readonly #options: ResolvedJournalOptions;
   readonly #changed = new Set<RecoveredSegment>();
   #unacknowledged = 0;
+  #isReported: boolean;
   #saving: NodeJS.Timeout | undefined;
   #removing: NodeJS.Timeout | undefined;
   #ended: Promise<void> | undefined;
@@ -69,6 +79,7 @@ class DeadJournal implements AdoptedJournal {
     this.#options = options;
     this.damages = recovered.damages;
     this.lost = recovered.lost;
+    this.#isReported = isMarkedReported(folder);
     this.bytes = [...recovered.segments.values()].reduce((sum, { bytes }) => sum + bytes, 0);
     this.events = recovered.pieces.reduce((sum, { from, to }) => sum + to - from + 1, 0);
     for (const { segment, from, to } of recovered.pieces) {
@@ -81,6 +92,10 @@ class DeadJournal implements AdoptedJournal {
 
   get unacknowledged(): number {
     return this.#unacknowledged;
+  }
+
+  get isReported(): boolean {
+    return this.#isReported;
   }
 
   async *read(): AsyncGenerator<JournaledEvent, void, void> {
@@ -103,6 +118,18 @@ class DeadJournal implements AdoptedJournal {
     this.#changed.add(segment);
     this.#saving ??= setTimeout(() => this.#save(), SAVE_MS).unref();
     this.#removeWhenDone();
+  }
+
+  markReported(): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
+    // Not ours any more: another process may have it, or it is being removed.
+    if (this.#ended !== undefined) return;
+    try {
+      writeReportedMark(this.folder);
+    } catch (error) {
+      this.#options.onProblem(error);
+    }
   }
 
   close(): Promise<void> {

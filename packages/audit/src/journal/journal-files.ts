@@ -69,12 +69,14 @@ export function syncFolderNow(folder: string): void {
   }
 }
 
-/** Removes a journal that its caller holds the lock of: the lock goes last, so that nobody takes what is half removed. */
+/**
+ * Removes a journal that its caller holds the lock of. The segments go first: whoever finds the rest after a kill finds
+ * them as they were, acknowledged and reported, or not at all. The lock goes last, so that nobody takes what is half removed.
+ */
 export async function removeJournalFolder(folder: string): Promise<void> {
-  const names = await readdir(folder);
-  const locks = names.filter((name) => name.startsWith('lock-'));
-  const others = names.filter((name) => !name.startsWith('lock-'));
-  for (const name of [...others, ...locks]) await rm(path.join(folder, name), { force: true });
+  const order = (name: string): number => (SEGMENT_NAME.test(name) ? 0 : name.startsWith('lock-') ? 2 : 1);
+  const names = (await readdir(folder)).sort((a, b) => order(a) - order(b));
+  for (const name of names) await rm(path.join(folder, name), { force: true });
   await rmdir(folder);
   await syncFolder(path.dirname(folder));
 }

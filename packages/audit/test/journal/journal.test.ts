@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { SpanledgerError } from '@spanledger/protocol';
@@ -163,6 +163,54 @@ describe('the journal of a dead process', () => {
     second.acknowledge(10);
     await until(() => !readdirSync(path.dirname(dead.folder)).includes(path.basename(dead.folder)));
     expect(second.bytes).toBe(0);
+  });
+
+  it('remembers that its end has been reported', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    write(dead, 10);
+    await dead.close();
+    const journal = await open(directory);
+    const first = await journal.adopt(dead.folder);
+    expect(first.isReported).toBe(false);
+    first.markReported();
+    first.markReported();
+    expect(first.isReported).toBe(true);
+    await first.close();
+    const second = await journal.adopt(dead.folder);
+    expect(second).toMatchObject({ isReported: true, events: 10, damages: [], lost: [] });
+  });
+
+  it('marks nothing in a journal that it has let go of', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    write(dead, 1);
+    await dead.close();
+    const journal = await open(directory, { retentionMs: 0 });
+    const first = await journal.adopt(dead.folder);
+    await first.close();
+    first.markReported();
+    const second = await journal.adopt(dead.folder);
+    expect(second.isReported).toBe(false);
+    second.acknowledge(1);
+    await until(() => second.bytes === 0);
+    second.markReported();
+    expect(readdirSync(path.dirname(dead.folder))).toEqual([path.basename(journal.folder)]);
+  });
+
+  it('says so when it cannot remember', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    write(dead, 1);
+    await dead.close();
+    const problems: SpanledgerError[] = [];
+    const journal = await open(directory, { onProblem: (problem) => problems.push(problem) });
+    const adopted = await journal.adopt(dead.folder);
+    // Taken away by an administrator, with everything in it.
+    rmSync(dead.folder, { recursive: true });
+    adopted.markReported();
+    expect(adopted.isReported).toBe(true);
+    expect(problems).toMatchObject([{ code: 'SPANLEDGER_JOURNAL', cause: { code: 'ENOENT' } }]);
   });
 
   it('is not confused with one that is being opened', async () => {

@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const HERE = import.meta.dirname;
+const DEADLINE_MS = 60_000;
+
+/**
+ * A child program of this folder. Its standard output is a file: what it said before it was killed is all there, and nobody
+ * need read it for it to go on.
+ */
+export class Child {
+  #output;
+  #errors;
+  #process;
+  #ended;
+
+  /** @param before a command that it is run under. */
+  constructor(program, task, { output, failpoint, before = [], env = {} }) {
+    this.#output = output;
+    this.#errors = `${output}.err`;
+    const fds = [openSync(this.#output, 'w'), openSync(this.#errors, 'w')];
+    const preload = failpoint === undefined ? [] : ['--import', path.join(HERE, 'failpoints.mjs')];
+    const node = [process.execPath, ...preload, path.join(HERE, program), JSON.stringify(task)];
+    const [command, ...args] = [...before, ...node];
+    const failpointEnv = failpoint === undefined ? {} : { SPANLEDGER_FAILPOINT: JSON.stringify(failpoint) };
+    this.#process = spawn(command, args, {
+      stdio: ['pipe', ...fds],
+      env: { ...process.env, ...failpointEnv, ...env },
+    });
+    for (const fd of fds) closeSync(fd);
+    this.#ended = once(this.#process, 'exit');
+    // Awaited where it matters, and no failure of its own before that.
+    this.#ended.catch(() => {});
+  }
+
+  get pid() {
+    return this.#process.pid;
+  }
+
+  /** What it has said so far, in whole lines. */
+  get lines() {
+    return readFileSync(this.#output, 'utf8').split('\n').slice(0, -1);
+  }
+
+  signal(name) {
+    this.#process.kill(name);
+  }
+
+  /** @returns how it ended. @throws if it does not end, or fails in a way that is no kill. */
+  async end() {
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), DEADLINE_MS);
+    const started = Date.now();
+    const [code, signal] = await this.#ended;
+    clearTimeout(timer);
+    const errors = readFileSync(this.#errors, 'utf8');
+    if (Date.now() - started >= DEADLINE_MS) throw new Error(`a child did not end: ${this.lines.at(-1)} ${errors}`);
+    if (signal === null && code !== 0) throw new Error(`a child failed with ${code}: ${errors}`);
+    return { killed: signal === 'SIGKILL', lines: this.lines };
+  }
+
+  /** Ends it as a crash does, and what it runs under. */
+  async kill() {
+    this.signal('SIGKILL');
+    this.#process.stdin.destroy();
+    await this.#ended;
+    return this.lines;
+  }
+
+  /** Waits until it has said a line that begins so. */
+  async says(start, count = 1) {
+    const deadline = Date.now() + DEADLINE_MS;
+    while (this.lines.filter((line) => line.startsWith(start)).length < count) {
+      if (this.#process.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`a child never said ${start}: ${this.lines.at(-1)} ${readFileSync(this.#errors, 'utf8')}`);
+      }
+      await sleep(5);
+    }
+  }
+}
+
+/** Runs a child program to its end, however that comes. */
+export async function runChild(program, task, options) {
+  return new Child(program, task, options).end();
+}

@@ -1,0 +1,141 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { waitFor } from './wait.mjs';
+
+const READY_MS = 60_000;
+const STDERR_MAX_CHARS = 64 * 1024;
+const DEFAULTS = {
+  program: 'pipeline',
+  producer: 'faults',
+  stream: {},
+  rate: 5_000,
+  runs: 8,
+  eventsPerRun: 1_000,
+  count: Number.MAX_SAFE_INTEGER,
+  padBytes: 200,
+  pipeline: {},
+  sink: {},
+};
+
+let started = 0;
+
+/** Forks a producer, and waits until it offers events. Its options: see the README. It is killed with the case. */
+export async function startProducer(context, { under = [], execArgv = [], env = {}, ...options }) {
+  started += 1;
+  const name = `p${started}`;
+  const settings = { ...DEFAULTS, ...options, process: name, tallyFile: path.join(context.directory, `${name}.tally`) };
+  const producer = context.own(new Producer(settings, { under, execArgv, env, signal: context.signal }));
+  await waitFor(
+    () => 'a producer does not start',
+    () => producer.whileAlive(producer.ready),
+    { deadlineMs: READY_MS, signal: context.signal },
+  );
+  return producer;
+}
+
+/** A process that offers events. What it has said last is in `stats`. */
+class Producer {
+  process;
+  tallyFile;
+  ready = false;
+  killed = false;
+  stats = undefined;
+  finished = undefined;
+  stderr = '';
+  #child;
+  #exited;
+  #exit = undefined;
+  #signal;
+
+  constructor(settings, { under, execArgv, env, signal }) {
+    this.process = settings.process;
+    this.tallyFile = settings.tallyFile;
+    this.#signal = signal;
+    const program = fileURLToPath(new URL(`../producers/${settings.program}.mjs`, import.meta.url));
+    const [command, ...args] = [...under, process.execPath, ...execArgv, program, JSON.stringify(settings)];
+    this.#child = spawn(command, args, {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: { ...process.env, ...env },
+    });
+    this.#child.stderr.on('data', (chunk) => (this.stderr = (this.stderr + chunk).slice(-STDERR_MAX_CHARS)));
+    this.#child.on('message', (message) => this.#onMessage(message));
+    this.#exited = once(this.#child, 'exit').then(([code, name]) => (this.#exit = name ?? code));
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** @returns `value`. @throws if the process is gone, and nobody killed it. */
+  whileAlive(value) {
+    if (this.#exit === undefined || this.killed) return value;
+    throw new Error(`producer ${this.process} ended with ${this.#exit}\n${this.stderr}`);
+  }
+
+  /** `SIGKILL`, and waits until it is gone. */
+  async kill() {
+    this.whileAlive();
+    this.killed = true;
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  signal(name) {
+    this.#child.kill(name);
+  }
+
+  setRate(rate) {
+    this.#child.send({ rate });
+  }
+
+  /** Event loop delays count from now on. */
+  resetLoop() {
+    this.#child.send({ resetLoop: true });
+  }
+
+  /** Waits until it says something new that meets `test`. */
+  async says(what, test, deadlineMs) {
+    const before = this.stats;
+    return waitFor(
+      () => `${what}; last: ${JSON.stringify(this.stats)}\n${this.stderr}`,
+      () => this.whileAlive(this.stats !== before && this.stats !== undefined && test(this.stats) && this.stats),
+      { deadlineMs, signal: this.#signal },
+    );
+  }
+
+  /** Waits until everything that it has emitted is acknowledged, but for what is on its way (a second of the rate). */
+  drained(deadlineMs = 120_000, onTheWay = 2_000) {
+    const isDrained = ({ health: { queue, journal } }) =>
+      Math.max(queue.events, journal?.unacknowledged ?? 0) <= onTheWay;
+    return this.says('not drained', isDrained, deadlineMs);
+  }
+
+  /** Stops offering, waits until all is stored, shuts down. @throws unless it ends in time and with exit code 0 */
+  async finish(deadlineMs = 120_000) {
+    this.whileAlive();
+    this.#child.send({ endWithinMs: deadlineMs });
+    await waitFor(
+      () => `producer ${this.process} does not end\n${this.stderr}`,
+      () => this.#exit !== undefined,
+      { deadlineMs: deadlineMs + 30_000, signal: this.#signal },
+    );
+    if (this.#exit !== 0) throw new Error(`producer ${this.process} ended with ${this.#exit}\n${this.stderr}`);
+    if (!this.finished?.inTime) throw new Error(`producer ${this.process} had not stored all in time\n${this.stderr}`);
+    return this.stats;
+  }
+
+  async [Symbol.asyncDispose]() {
+    if (this.#exit !== undefined) return;
+    this.killed = true;
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  #onMessage({ ready, stats, finished }) {
+    if (ready) this.ready = true;
+    if (stats) this.stats = stats;
+    if (finished) this.finished = finished;
+  }
+}
