@@ -48,7 +48,6 @@ describe('a full queue', () => {
     const sink = gateSink();
     const pipeline = createAuditPipeline({ producer: 'svc', sink, queueMaxBytes: MIB });
     const scopes = [newScope(), newScope(), newScope()];
-    const before = lossSeq(pipeline);
     for (let n = 0; n < 6_000; n += 1) pipeline.emit(scopes[n % 3]!, { event: 'tool_exec', fields: { n } });
     expect(pipeline.emit(scopes[0]!, { event: 'tool_exec' })).toBeUndefined();
     expect(errors.filter((line) => line.includes('queue is full'))).toHaveLength(1);
@@ -58,7 +57,6 @@ describe('a full queue', () => {
     expect(await pipeline.flush()).toBe(true);
 
     expect(lossesOf(sink.stored).map(({ reason }) => reason)).toEqual(Array(3).fill('queue_full'));
-    expect(lossSeq(pipeline) - before).toBe(3);
     for (const [index, { run }] of scopes.entries()) {
       const { events, lost } = walkRun(sink.stored, run.id);
       expect(events + lost).toBe(index === 0 ? 2_002 : 2_000);
@@ -254,10 +252,6 @@ describe('helpers', () => {
     expect(sha256(new Uint8Array())).toMatch(/^e3b0c442/);
   });
 });
-
-function lossSeq(pipeline: AuditPipeline): number {
-  return pipeline.instance.run.chain.seq;
-}
 
 /** So that a sink which goes by `seq` leaves reports alone. */
 function advanceInstanceRun({ instance }: AuditPipeline, to: number): void {

@@ -81,7 +81,8 @@ export class Inheritance {
     const runs = new OpenRuns();
     const feed = new JournalFeed(watched(adopted, runs), this.#options.queue);
     this.#feeds.set(adopted, feed);
-    if (adopted.unacknowledged > 0) log.info(`publishing ${adopted.unacknowledged} events that a dead process has left`);
+    if (adopted.unacknowledged > 0)
+      log.info(`publishing ${adopted.unacknowledged} events that a dead process has left`);
     feed.readOn();
     // I9: an outage must not look as if what is named had been deleted.
     await feed.whenDone();

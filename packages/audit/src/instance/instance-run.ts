@@ -35,6 +35,7 @@ export class InstanceRun {
   readonly #predecessor: Predecessor | undefined;
   readonly #rollback: RollbackWatch | undefined;
   readonly #timers: NodeJS.Timeout[];
+  #hasEvents = false;
 
   constructor(options: InstanceRunOptions) {
     const { scope, journal, outbox, counts } = options;
@@ -63,8 +64,9 @@ export class InstanceRun {
     ];
   }
 
-  /** The first event of the run names the run before it. */
+  /** What is about to be sealed; the first event of the run also names the run before it. */
   completed(scope: WorkflowContext, input: EventInput): EventInput {
+    this.#hasEvents = true;
     const predecessor = this.#predecessor?.fields;
     if (scope !== this.#options.scope || scope.run.chain.seq > 0 || predecessor === undefined) return input;
     return { ...input, fields: { ...input.fields, predecessor } };
@@ -82,10 +84,9 @@ export class InstanceRun {
     this.#inheritance?.close();
   }
 
-  /** The end of the run, if it ever began. */
+  /** The end of a process that has recorded anything. */
   writeFinal(): void {
-    if (this.#options.scope.run.chain.seq === 0 && this.#options.outbox.queue.heads.size === 0) return;
-    this.#checkpoints.writeFinal();
+    if (this.#hasEvents) this.#checkpoints.writeFinal();
   }
 
   /** For the process after this one. */

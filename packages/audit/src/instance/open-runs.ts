@@ -36,7 +36,8 @@ export class OpenRuns {
     // What comes after the end of a run is late, and does not open it again.
     if (endsRun(event)) this.#ended.add(runId);
     if (this.#ended.has(runId)) this.#open.delete(runId);
-    else if (before === undefined || seq > before.seq) this.#open.set(runId, { runId, seq, hash, ...identityOf(event) });
+    else if (before === undefined || seq > before.seq)
+      this.#open.set(runId, { runId, seq, hash, ...identityOf(event) });
   }
 
   get all(): OpenRun[] {

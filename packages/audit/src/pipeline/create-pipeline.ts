@@ -244,7 +244,8 @@ class Pipeline implements AuditPipeline {
     for (const settled of this.#awaited.values()) settled({ status: 'failed', error: shutDown() });
     this.#awaited.clear();
     const left = journal?.stats.unacknowledged ?? 0;
-    if (left > 0) log.warn(`${left} events are left in the journal for the next process of ${this.producer} to publish`);
+    if (left > 0)
+      log.warn(`${left} events are left in the journal for the next process of ${this.producer} to publish`);
     const lost = this.#losses.open.count + (journal === undefined ? this.#outbox.queue.events : 0);
     if (lost > 0) log.error(`shut down with losses that are not in the ledger: ${lost} events`, this.#counts);
   }

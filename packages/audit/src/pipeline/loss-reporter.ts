@@ -109,7 +109,14 @@ export class LossReporter {
 }
 
 /** What an `audit_loss` says of a range. */
-export function lossFields({ runId, firstSeq, prevHash, lastSeq, lastHash, reason }: LossRange): Record<string, JsonValue> {
+export function lossFields({
+  runId,
+  firstSeq,
+  prevHash,
+  lastSeq,
+  lastHash,
+  reason,
+}: LossRange): Record<string, JsonValue> {
   const count = lastSeq - firstSeq + 1;
   return {
     run_id: runId,

@@ -1,0 +1,346 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createChain, seal } from '@spanledger/protocol';
+import type { AuditSink, SealedEvent } from '@spanledger/protocol';
+import { assertLedger } from '@spanledger/testkit';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createAuditPipeline, memorySink, openJournal } from '../src/index.ts';
+import type { AuditPipeline, AuditPipelineOptions, Journal, JournalOptions, MemorySink } from '../src/index.ts';
+import { eventsOf, gateSink, newScope, sha256 } from './support.ts';
+
+const MIB = 1024 * 1024;
+const closers: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+function newDirectory(): string {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'delivery-'));
+  closers.push(async () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function journalIn(directory: string, options: Partial<JournalOptions> = {}): Journal {
+  return openJournal({ producer: 'svc', directory, ...options });
+}
+
+function pipelineWith(options: Partial<AuditPipelineOptions> & { sink: AuditSink }): AuditPipeline {
+  const pipeline = createAuditPipeline({ producer: 'svc', ...options });
+  closers.push(() => pipeline.shutdown(100));
+  return pipeline;
+}
+
+function namesOf(sink: MemorySink): string[] {
+  return eventsOf(sink).map(({ event }) => event);
+}
+
+/** A sink like a stream: it knows what it has, and can lose its end. */
+function streamSink() {
+  const stored = memorySink({ maxEvents: 1_000_000 });
+  const seqs = new Map<string, number>();
+  let resume = (): void => {};
+  let lastSeq = 0;
+  const sink: AuditSink = {
+    name: 'stream',
+    async writeEvent(event) {
+      const id = `${event.runId}:${event.seq}:${event.hash}`;
+      const known = seqs.get(id);
+      if (known !== undefined) return { status: 'stored', streamSeq: known, duplicate: true };
+      const streamSeq = (lastSeq += 1);
+      seqs.set(id, streamSeq);
+      await stored.writeEvent(event);
+      return { status: 'stored', streamSeq };
+    },
+    onResume(listener) {
+      resume = listener;
+    },
+    async close() {},
+  };
+  return {
+    sink,
+    stored,
+    has: ({ runId, seq, hash }: SealedEvent) => seqs.has(`${runId}:${seq}:${hash}`),
+    size: () => seqs.size,
+    goBackTo(streamSeq: number, isNoticed: boolean) {
+      for (const [id, seq] of seqs) if (seq > streamSeq) seqs.delete(id);
+      lastSeq = streamSeq;
+      if (isNoticed) resume();
+    },
+    resume: () => resume(),
+  };
+}
+
+describe('with a journal', () => {
+  it('keeps little in memory in an outage, loses nothing, and drains in order', async () => {
+    const sink = gateSink();
+    const journal = journalIn(newDirectory(), { segmentBytes: MIB });
+    const pipeline = pipelineWith({ sink, journal, queueMaxBytes: MIB });
+    const scopes = [newScope(), newScope()];
+    for (let n = 0; n < 20_000; n += 1) {
+      const id = pipeline.emit(scopes[n % 2]!, { event: 'tool_exec', fields: { n, pad: 'x'.repeat(300) } });
+      if (n % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve));
+      expect(id).toBeDefined();
+    }
+    expect(pipeline.health()).toMatchObject({ accepting: true, journal: { unacknowledged: 20_000 } });
+    expect(pipeline.health().queue.bytes).toBeLessThan(1.1 * MIB);
+    sink.open();
+    expect(await pipeline.flush()).toBe(true);
+    for (const { run } of scopes) expect(eventsOf(sink.stored, run.id).map(({ seq }) => seq)).toEqual(upTo(10_000));
+    await pipeline.shutdown();
+    expect(journal.stats.unacknowledged).toBe(0);
+    assertLedger(sink.stored.records);
+  });
+
+  it('tries again what the sink gives up on, and loses nothing', async () => {
+    const stored = memorySink();
+    let broken = true;
+    const sink: AuditSink = {
+      ...stored,
+      async writeEvent(event) {
+        return broken ? { status: 'failed', error: new Error('disk gone') } : stored.writeEvent(event);
+      },
+    };
+    const pipeline = pipelineWith({ sink, journal: journalIn(newDirectory()) });
+    const scope = newScope();
+    for (let n = 0; n < 3_000; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
+    await vi.waitFor(() =>
+      expect(pipeline.health()).toMatchObject({ status: 'degraded', sink: { healthy: false, problem: 'disk gone' } }),
+    );
+    expect(await pipeline.flush(100)).toBe(false);
+    broken = false;
+    expect(await pipeline.flush()).toBe(true);
+    expect(eventsOf(stored, scope.run.id).map(({ seq }) => seq)).toEqual(upTo(3_000));
+    expect(pipeline.health().losses).toEqual({ events: 0, unreported: 0 });
+    expect(pipeline.health().status).toBe('ok');
+  });
+
+  it('parks nothing behind an event that is refused for good, and reports that one', async () => {
+    const stored = memorySink();
+    const scope = newScope();
+    const sink: AuditSink = {
+      ...stored,
+      async writeEvent(event) {
+        if (event.runId === scope.run.id && event.seq === 2)
+          return { status: 'refused', error: new Error('too large') };
+        return stored.writeEvent(event);
+      },
+    };
+    const journal = journalIn(newDirectory());
+    const pipeline = pipelineWith({ sink, journal });
+    for (let n = 0; n < 5; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
+    await pipeline.shutdown();
+    expect(eventsOf(stored, scope.run.id).map(({ seq }) => seq)).toEqual([1, 3, 4, 5]);
+    const loss = eventsOf(stored).find(({ event }) => event === 'audit_loss');
+    expect(loss?.fields).toMatchObject({ run_id: scope.run.id, first_seq: 2, last_seq: 2, reason: 'refused' });
+    expect(journal.stats.unacknowledged).toBe(0);
+  });
+
+  it('goes on in memory when the journal refuses, and reports what does not fit there', async () => {
+    const sink = gateSink();
+    const journal = journalIn(newDirectory(), { segmentBytes: 65_536, maxBytes: 3 * 65_536 });
+    const pipeline = pipelineWith({ sink, journal, queueMaxBytes: MIB });
+    const scope = newScope();
+    const ids = Array.from({ length: 4_000 }, () =>
+      pipeline.emit(scope, { event: 'tool_exec', fields: { pad: 'x'.repeat(200) } }),
+    );
+    const lost = ids.filter((id) => id === undefined).length;
+    expect(lost).toBeGreaterThan(500);
+    expect(ids.length - lost).toBeGreaterThan(1_000);
+    expect(pipeline.health()).toMatchObject({ status: 'failing', accepting: false, journal: { healthy: false } });
+    sink.open();
+    await vi.waitFor(async () => {
+      await pipeline.flush();
+      const reported = eventsOf(sink.stored).filter(({ event }) => event === 'audit_loss');
+      expect(reported.reduce((sum, { fields }) => sum + Number(fields?.['count']), 0)).toBe(lost);
+      expect(new Set(reported.map(({ fields }) => fields?.['reason']))).toEqual(new Set(['journal_full']));
+    });
+    expect(eventsOf(sink.stored, scope.run.id)).toHaveLength(4_000 - lost);
+    await pipeline.shutdown();
+    assertLedger(sink.stored.records);
+  });
+
+  it('publishes what a dead process has left, the same bytes, and names its open runs and its instance run', async () => {
+    const directory = newDirectory();
+    const dead = journalIn(directory);
+    const [open, ended] = [createChain(crypto.randomUUID()), createChain(crypto.randomUUID())];
+    const names = ['invocation_started', 'tool_exec', 'invocation_complete', 'late'];
+    const events = names.map((event) => seal(ended, draft(event), 'auditEvent.-.-.svc', sha256));
+    events.push(
+      ...['invocation_started', 'tool_exec'].map((event) => seal(open, draft(event), 'auditEvent.-.-.svc', sha256)),
+    );
+    for (const event of events) dead.append(event);
+    dead.acknowledge(1);
+    await dead.close();
+
+    const sink = memorySink();
+    const pipeline = pipelineWith({ sink, journal: journalIn(directory) });
+    await vi.waitFor(() => expect(namesOf(sink)).toContain('run_abandoned'));
+    expect(sink.records.slice(0, 5).map(({ bytes }) => sha256(bytes))).toEqual(events.slice(1).map(({ hash }) => hash));
+    const abandoned = eventsOf(sink).filter(({ event }) => event === 'run_abandoned');
+    expect(abandoned).toMatchObject([
+      { seq: 1, workflow_execution_id: 'exec', fields: { run_id: open.runId, last_seq: 2, head_hash: open.head } },
+    ]);
+    await pipeline.shutdown();
+    expect(eventsOf(sink).at(-1)).toMatchObject({ event: 'audit_checkpoint', fields: { final: true } });
+
+    // Nothing is left to say for the next one, also not while the retention lasts.
+    const next = memorySink();
+    const later = pipelineWith({ sink: next, journal: journalIn(directory) });
+    later.emit(later.instance, { event: 'boot' });
+    await later.shutdown();
+    expect(namesOf(next)).toEqual(['boot', 'audit_checkpoint']);
+    const { predecessor } = eventsOf(next)[0]!.fields as { predecessor: Record<string, unknown> };
+    const last = eventsOf(sink, pipeline.instance.run.id).at(-1)!;
+    expect(predecessor).toMatchObject({ run_id: pipeline.instance.run.id, last_seq: last.seq });
+  });
+
+  it.each([true, false])('publishes again what a stream has lost (told of the interruption: %s)', async (isNoticed) => {
+    const stream = streamSink();
+    const pipeline = pipelineWith({ sink: stream.sink, journal: journalIn(newDirectory()) });
+    const scope = newScope();
+    for (let n = 0; n < 1_500; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
+    await pipeline.flush();
+    const before = stream.size();
+    stream.resume();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(namesOf(stream.stored)).not.toContain('audit_export_status');
+    stream.goBackTo(700, isNoticed);
+    if (!isNoticed) pipeline.emit(scope, { event: 'tool_exec' });
+    await vi.waitFor(() => expect(stream.size()).toBeGreaterThanOrEqual(before + 1));
+    const status = eventsOf(stream.stored).find(({ event }) => event === 'audit_export_status');
+    expect(status?.fields).toMatchObject({ went_backwards: true, last_stream_seq: before });
+    await pipeline.flush();
+    expect(pipeline.health().losses.events).toBe(0);
+  });
+
+  it('leaves what the sink has not taken to the next process, and says so', async () => {
+    const directory = newDirectory();
+    const gate = gateSink();
+    const pipeline = createAuditPipeline({ producer: 'svc', sink: gate, journal: journalIn(directory) });
+    const scope = newScope();
+    for (let n = 0; n < 100; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
+    await pipeline.shutdown(100);
+    const sink = memorySink();
+    const next = pipelineWith({ sink, journal: journalIn(directory) });
+    await vi.waitFor(() => expect(eventsOf(sink, scope.run.id)).toHaveLength(100));
+    // It ended in order, but without an end of that run.
+    await vi.waitFor(() => expect(namesOf(sink)).toContain('run_abandoned'));
+    expect(eventsOf(sink, pipeline.instance.run.id)).toMatchObject([{ fields: { final: true } }]);
+    await next.shutdown();
+    assertLedger(sink.records);
+  });
+});
+
+describe('emitDurable', () => {
+  it('waits for the disk with a journal, for the sink without one, and not longer than the deadline', async () => {
+    const gate = gateSink();
+    const journaled = pipelineWith({ sink: gate, journal: journalIn(newDirectory()) });
+    const scope = newScope();
+    expect(await journaled.emitDurable(scope, { event: 'payment' })).toBe(`${scope.run.id}:1`);
+    const notDurable = expect.objectContaining({ code: 'SPANLEDGER_NOT_DURABLE' }) as Error;
+    const late = journaled.emitDurable(scope, { event: 'payment' }, { durable: 'acknowledged', deadlineMs: 50 });
+    await expect(late).rejects.toEqual(notDurable);
+    const sink = memorySink({ maxEvents: 1 });
+    const direct = pipelineWith({ sink });
+    expect(await direct.emitDurable(newScope(), { event: 'payment' })).toMatch(/:1$/);
+    await expect(direct.emitDurable(newScope(), { event: 'payment' })).rejects.toEqual(notDurable);
+    await expect(direct.emitDurable(newScope(), { event: 'payment' }, { durable: 'journal' })).rejects.toEqual(
+      notDurable,
+    );
+    gate.open();
+    expect(await journaled.emitDurable(scope, { event: 'payment' }, { durable: 'acknowledged' })).toMatch(/:3$/);
+  });
+});
+
+describe('checkpoints', () => {
+  it('name each run once, up to what is in the sink, and never before it is', async () => {
+    const sink = memorySink();
+    const pipeline = pipelineWith({ sink, journal: journalIn(newDirectory()) });
+    const scopes = Array.from({ length: 900 }, () => newScope());
+    for (let n = 0; n < 4_500; n += 1) pipeline.emit(scopes[n % 900]!, { event: 'tool_exec' });
+    await pipeline.shutdown();
+    const named = checkpointed(sink);
+    for (const { run } of scopes) expect(named.get(run.id)).toEqual({ seq: run.chain.seq, hash: run.chain.head });
+    const sizes = eventsOf(sink).flatMap(({ fields }) => (fields?.['runs'] as unknown[] | undefined)?.length ?? []);
+    expect(Math.max(...sizes)).toBe(200);
+    expect(
+      eventsOf(sink).filter(({ event, fields }) => event === 'audit_checkpoint' && fields?.['final']),
+    ).toHaveLength(1);
+  });
+
+  it('come in time, also for few events, and not at all where nothing happens or nothing is stored', async () => {
+    const sink = gateSink();
+    const pipeline = pipelineWith({ sink, journal: journalIn(newDirectory()), checkpointIntervalMs: 100 });
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    const scope = newScope();
+    pipeline.emit(scope, { event: 'tool_exec' });
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    expect(pipeline.health().journal?.unacknowledged).toBe(1);
+    sink.open();
+    await vi.waitFor(() => expect(checkpointed(sink.stored).has(scope.run.id)).toBe(true));
+  });
+
+  it('name no run past an event that is still on its way', async () => {
+    const stored = memorySink();
+    const scope = newScope();
+    let letGo = (): void => {};
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const sink: AuditSink = {
+      ...stored,
+      async writeEvent(event) {
+        if (event.runId === scope.run.id && event.seq === 2) await held;
+        return stored.writeEvent(event);
+      },
+    };
+    const pipeline = pipelineWith({ sink, checkpointIntervalMs: 100 });
+    for (let n = 0; n < 5; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
+    await vi.waitFor(() => expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(1));
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(1);
+    letGo();
+    await vi.waitFor(() => expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(5));
+  });
+});
+
+describe('a journal that is turned off', () => {
+  it('leaves no file', async () => {
+    const directory = newDirectory();
+    const pipeline = pipelineWith({ sink: memorySink() });
+    pipeline.emit(newScope(), { event: 'tool_exec' });
+    await pipeline.shutdown();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+});
+
+function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i + 1);
+}
+
+function draft(event: string) {
+  return {
+    ts: '2026-01-01T00:00:00.000000Z',
+    event,
+    producer: 'svc',
+    workflow_execution_id: 'exec',
+    entity_type: 'agent',
+    entity_id: 'svc',
+  };
+}
+
+/** What is named, and that it was there before. */
+function checkpointed(sink: MemorySink): Map<string, { seq: number; hash: string }> {
+  const named = new Map<string, { seq: number; hash: string }>();
+  const heads = new Map<string, string>();
+  for (const [i, event] of eventsOf(sink).entries()) {
+    heads.set(`${event.run_id}:${event.seq}`, sha256(sink.records[i]!.bytes));
+    const runs = (event.fields?.['runs'] ?? []) as { run_id: string; last_seq: number; head_hash: string }[];
+    for (const { run_id, last_seq, head_hash } of runs) {
+      expect(heads.get(`${run_id}:${last_seq}`)).toBe(head_hash);
+      expect(named.get(run_id)?.seq ?? 0).toBeLessThan(last_seq);
+      named.set(run_id, { seq: last_seq, hash: head_hash });
+    }
+  }
+  return named;
+}
