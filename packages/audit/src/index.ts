@@ -2,6 +2,7 @@ export type { AuditPipeline, Durability } from './audit-pipeline.ts';
 export { audit } from './emit/audit.ts';
 export type { AuthFailOptions, AuthFailReason, AuthVerifyOptions } from './emit/auth-events.ts';
 export type { EmitOptions } from './emit/emit-event.ts';
+export type { GuardOptions } from './emit/guard.ts';
 export type { EventInput, SpanReference } from './event-input.ts';
 export type { AdoptedJournal } from './journal/adopted-journal.ts';
 export type { AppendOutcome, Journal, JournalStats } from './journal/journal.ts';

@@ -14,5 +14,7 @@ export function spanReference({ traceId, spanId, traceFlags }: SpanContext, pare
 /** The same for a context that anyone may have set; `undefined` outside of a trace (no SDK, or no span active). */
 export function validReference(span: SpanContext | undefined, parent?: SpanContext): SpanReference | undefined {
   if (span === undefined || !isSpanContextValid(span)) return undefined;
-  return spanReference(span, parent !== undefined && isSpanContextValid(parent) ? parent : undefined);
+  // Without an SDK, a new span is the one around it.
+  const known = parent !== undefined && isSpanContextValid(parent) && parent.spanId !== span.spanId;
+  return spanReference(span, known ? parent : undefined);
 }

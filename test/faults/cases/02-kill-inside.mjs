@@ -2,12 +2,12 @@
  * SIGKILL at every file system call of the journal, one process each: of the process that writes it, and of the one that
  * adopts it afterwards. The points are not listed here: a run without a kill tells which there are.
  */
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { accountOf, findingsOf } from '../journal/account.mjs';
-import { runChild } from '../journal/children.mjs';
+import { eachOf, runChild } from '../journal/children.mjs';
+import { copyJournal, flipByte } from '../journal/damage.mjs';
 import { below } from '../journal/events.mjs';
-import { flipByte } from '../journal/damage.mjs';
 import { Outcome } from '../journal/outcome.mjs';
 
 const KILLS_PER_POINT = { quick: 2, full: 20 };
@@ -45,18 +45,30 @@ export default {
     requirePoints(outcome, points, POINTS_REQUIRED);
     requirePoints(outcome, adopterPoints, ADOPTER_POINTS_REQUIRED);
     const kills = KILLS_PER_POINT[context.quick ? 'quick' : 'full'];
+    const dead = await leaveDeadJournal(path.join(context.directory, 'dead'), context.random);
     const rounds = [
       ...[...points].map((point) => ({ point, round: killProducer })),
       ...[...adopterPoints].map((point) => ({ point, round: killAdopter })),
-    ].flatMap((one) => Array.from({ length: kills }, () => one));
-    const missed = new Map();
-    for (const [i, { point, round }] of rounds.entries()) {
-      context.progress(`${i + 1} of ${rounds.length}: ${point[0]}`);
-      const landed = await round(context, outcome, point, path.join(context.directory, `${i}`));
-      if (!landed) missed.set(point[0], (missed.get(point[0]) ?? 0) + 1);
+    ].flatMap(({ point, round }) =>
+      Array.from({ length: kills }, () => ({ name: point[0], round, failpoint: failpointAt(point, context.random) })),
+    );
+    const landed = new Set();
+    await eachOf(rounds, async ({ name, round, failpoint }, i) => {
+      context.progress(`${i + 1} of ${rounds.length}: ${name}`);
+      context.signal.throwIfAborted();
+      const directory = path.join(context.directory, `${i}`);
+      mkdirSync(directory);
+      const killed = await round({ outcome, name, directory, failpoint: { ...failpoint, directory }, dead });
+      if (killed) landed.add(round.name + name);
+      rmSync(directory, { recursive: true });
+    });
+    for (const { name, round } of rounds) {
+      if (landed.delete(round.name + name)) outcome.notes.points_hit = (outcome.notes.points_hit ?? 0) + 1;
     }
-    for (const [name, times] of missed) if (times === kills) outcome.problem(`no kill landed at ${name}`);
-    outcome.notes = { points: points.size, adopter_points: adopterPoints.size, kills_per_point: kills };
+    const pointsInAll = points.size + adopterPoints.size;
+    if (outcome.notes.points_hit !== pointsInAll)
+      outcome.problem(`a kill landed at ${outcome.notes.points_hit} of ${pointsInAll} points`);
+    Object.assign(outcome.notes, { points: points.size, adopter_points: adopterPoints.size, kills_per_point: kills });
     return outcome;
   },
 };
@@ -95,41 +107,38 @@ function requirePoints(outcome, points, required) {
   for (const name of required) if (!points.has(name)) outcome.problem(`${name} was never passed`);
 }
 
-function failpointAt([name, passes], directory, random) {
+function failpointAt([name, passes], random) {
   const [call, what, when] = name.split(' ');
   // Timers decide how often some are passed: the first half is always reached.
-  return { directory, call, what, when, count: 1 + below(random, Math.ceil(passes / 2)), share: random() };
+  return { call, what, when, count: 1 + below(random, Math.ceil(passes / 2)), share: random() };
 }
 
-async function killProducer(context, outcome, point, directory) {
-  mkdirSync(directory);
-  const { killed, lines } = await produce(directory, failpointAt(point, directory, context.random));
+async function killProducer({ outcome, name, directory, failpoint }) {
+  const { killed, lines } = await produce(directory, failpoint);
   if (killed) outcome.faults += 1;
   const account = accountOf(lines);
-  const findings = await finishAndCheck(outcome, point[0], directory);
+  const findings = await finishAndCheck(outcome, name, directory);
   const isExcused = (position) => account.acknowledged.has(position);
-  outcome.count(point[0], account, findings.get(account.folder), { isExcused, inFlightMax: 1 });
-  for (const found of findings.values()) checkClean(outcome, point[0], found, account);
+  outcome.count(name, account, findings.get(account.folder), { isExcused, inFlightMax: 1 });
+  for (const found of findings.values()) checkClean(outcome, name, found, account);
   return killed;
 }
 
-async function killAdopter(context, outcome, point, directory) {
-  const { account, flipped } = await leaveDeadJournal(directory, context.random);
-  const interrupted = await adopt(directory, 'first', failpointAt(point, directory, context.random));
+async function killAdopter({ outcome, name, directory, failpoint, dead }) {
+  const { account, flipped } = dead;
+  const folder = copyJournal(account.folder, directory);
+  const interrupted = await adopt(directory, 'first', failpoint);
   if (interrupted.killed) outcome.faults += 1;
-  const first = findingsOf(interrupted.lines).get(account.folder);
-  const findings = await finishAndCheck(outcome, point[0], directory);
-  const second = findings.get(account.folder);
-  const isExcused = (position) => account.acknowledged.has(position) || (first?.acknowledged.has(position) ?? false);
-  const isFlipped = (position) => flipped === position;
-  outcome.count(point[0], account, second, { isExcused: (position) => isExcused(position) || isFlipped(position) });
-  if (second !== undefined && first?.isReported && !second.wasReported) {
-    outcome.problem(`${point[0]}: that its end was reported is forgotten`);
-  }
+  const first = findingsOf(interrupted.lines).get(folder);
+  const second = (await finishAndCheck(outcome, name, directory)).get(folder);
+  const isDone = (position) => account.acknowledged.has(position) || (first?.acknowledged.has(position) ?? false);
+  outcome.count(name, account, second, { isExcused: (position) => isDone(position) || position === flipped });
+  // Where the segments have gone there is nothing left to report.
+  if (first?.isReported && second?.wasReported === false) outcome.problem(`${name}: forgot that its end was reported`);
   const isSaid = [first, second].some((found) => found?.lost.some(({ from, to }) => from <= flipped && flipped <= to));
-  if (!isSaid) outcome.problem(`${point[0]}: nobody said that ${flipped} is lost`);
+  if (!isSaid) outcome.problem(`${name}: nobody said that ${flipped} is lost`);
   const quarantined = readdirSync(path.join(directory, 'faults/quarantine'));
-  if (quarantined.length !== 1) outcome.problem(`${point[0]}: ${quarantined.length} files in the quarantine`);
+  if (quarantined.length !== 1) outcome.problem(`${name}: ${quarantined.length} files in the quarantine`);
   return interrupted.killed;
 }
 

@@ -85,3 +85,12 @@ export class Child {
 export async function runChild(program, task, options) {
   return new Child(program, task, options).end();
 }
+
+/** As many at a time as there is room for on two cores; what is random is drawn before, so that the order is no matter. */
+export async function eachOf(items, task) {
+  const rest = items.entries();
+  const worker = async () => {
+    for (const [i, item] of rest) await task(item, i);
+  };
+  await Promise.all([worker(), worker()]);
+}

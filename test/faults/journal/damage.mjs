@@ -2,7 +2,7 @@
  * What happens to a journal's files from outside. It reads them by the format's description (docs/adr/0009-journal-format.md)
  * and with no code of the package, so that a mistake there does not hide itself.
  */
-import { readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { below } from './events.mjs';
@@ -52,4 +52,12 @@ export function rewrite(file, bytes) {
   const { atime, mtime } = statSync(file);
   writeFileSync(file, bytes);
   utimesSync(file, atime, mtime);
+}
+
+/** Copies a journal, as a backup does: all but its sockets. @returns the copy's folder, in a directory of its own. */
+export function copyJournal(folder, directory) {
+  const copy = path.join(directory, path.basename(path.dirname(folder)), path.basename(folder));
+  const filter = (source) => !path.basename(source).startsWith('lock-');
+  cpSync(folder, copy, { recursive: true, preserveTimestamps: true, filter });
+  return copy;
 }

@@ -55,9 +55,15 @@ function wrapSync(call, whatOf, isWrite = false) {
     if (isWrite) pass(call, what, 'middle', () => tearOff(args));
     const result = original(...args);
     if (call === 'openSync') paths.set(result, args[0]);
+    if (call === 'renameSync') renamed(args);
     pass(call, what, 'after');
     return result;
   });
+}
+
+/** The spare becomes a segment, and its descriptor stays. */
+function renamed([from, to]) {
+  for (const [fd, file] of paths) if (file === from) paths.set(fd, to);
 }
 
 function wrapCallback(call, whatOf, isWrite = false) {

@@ -46,7 +46,8 @@ class Producer {
   stderr = '';
   #child;
   #exited;
-  #exit = undefined;
+  /** Exit code or signal. */
+  #exit = '';
   #signal;
 
   constructor(settings, { under, execArgv, env, signal }) {
@@ -70,7 +71,7 @@ class Producer {
 
   /** @returns `value`. @throws if the process is gone, and nobody killed it. */
   whileAlive(value) {
-    if (this.#exit === undefined || this.killed) return value;
+    if (this.#exit === '' || this.killed) return value;
     throw new Error(`producer ${this.process} ended with ${this.#exit}\n${this.stderr}`);
   }
 
@@ -118,16 +119,16 @@ class Producer {
     this.#child.send({ endWithinMs: deadlineMs });
     await waitFor(
       () => `producer ${this.process} does not end\n${this.stderr}`,
-      () => this.#exit !== undefined,
+      () => this.#exit !== '',
       { deadlineMs: deadlineMs + 30_000, signal: this.#signal },
     );
-    if (this.#exit !== 0) throw new Error(`producer ${this.process} ended with ${this.#exit}\n${this.stderr}`);
+    if (this.#exit !== '0') throw new Error(`producer ${this.process} ended with ${this.#exit}\n${this.stderr}`);
     if (!this.finished?.inTime) throw new Error(`producer ${this.process} had not stored all in time\n${this.stderr}`);
     return this.stats;
   }
 
   async [Symbol.asyncDispose]() {
-    if (this.#exit !== undefined) return;
+    if (this.#exit !== '') return;
     this.killed = true;
     this.#child.kill('SIGKILL');
     await this.#exited;

@@ -17,7 +17,7 @@ export const options = JSON.parse(process.argv[2]);
  * Offers events until it is told to stop.
  *
  * @param {object} source
- * @param {() => Promise<Run> | Run} source.openRun a Run has `emit(fields)`, which makes one designated event, and `end()`
+ * @param {() => object | Promise<object>} source.openRun with `emit(fields)`, which makes one designated event, and `end()`
  * @param {() => object} source.health
  * @param {(deadlineMs: number) => Promise<boolean>} source.finish flush and shut down; whether all was stored
  */

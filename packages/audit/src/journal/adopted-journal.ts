@@ -15,8 +15,12 @@ import { isMarkedReported, writeReportedMark } from './reported-mark.ts';
 import { SPARE_NAME } from './segment-file.ts';
 
 const SAVE_MS = 250;
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** The journal of a dead process, in the hands of this one. It is removed when all is acknowledged and the retention is over. */
+/**
+ * The journal of a dead process, in the hands of this one. It is removed when its end is reported, everything in it is
+ * acknowledged, and the retention is over; not while it is read.
+ */
 export interface AdoptedJournal {
   readonly folder: string;
   /** Bytes on the disk; 0 when it has been removed. */
@@ -27,14 +31,18 @@ export interface AdoptedJournal {
   readonly damages: readonly JournalDamage[];
   /** Positions of events that were accepted and cannot be read any more. */
   readonly lost: readonly PositionRange[];
-  /** What there was to say of its end, such as its open runs, has been said: by an earlier adopter, or by this one. */
+  /**
+   * What there was to say of its end, such as its open runs and what is lost, has been said: by an earlier adopter, or by this
+   * one. So it is from the start where there is nothing to tell of.
+   */
   readonly isReported: boolean;
   /** Every event that can be read, once, in order. One segment is in memory at a time. */
   read(): AsyncGenerator<JournaledEvent, void, void>;
   acknowledge(position: number): void;
   /**
-   * Remembers for the next adopter, before it returns, that the end has been reported. Only once the report is in a journal or
-   * stored: a mark without a report would hide the end for good. Survives a kill; a power cut may take the mark, and the
+   * Remembers for the next adopter, before it returns, that the end has been reported, or that there was nothing to report.
+   * Without it the journal is never removed. Only once the report is in a journal or stored: a mark without a report would
+   * hide the end for good. Survives a kill; a power cut may take the mark, and the
    * end is then reported once more. Never throws; a failure goes to `onProblem`, with the same effect. Idempotent.
    */
   markReported(): void;
@@ -68,6 +76,7 @@ class DeadJournal implements AdoptedJournal {
   readonly #changed = new Set<RecoveredSegment>();
   #unacknowledged = 0;
   #isReported: boolean;
+  #readers = 0;
   #saving: NodeJS.Timeout | undefined;
   #removing: NodeJS.Timeout | undefined;
   #ended: Promise<void> | undefined;
@@ -79,9 +88,10 @@ class DeadJournal implements AdoptedJournal {
     this.#options = options;
     this.damages = recovered.damages;
     this.lost = recovered.lost;
-    this.#isReported = isMarkedReported(folder);
     this.bytes = [...recovered.segments.values()].reduce((sum, { bytes }) => sum + bytes, 0);
     this.events = recovered.pieces.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+    const tellsNothing = this.events === 0 && this.lost.length === 0 && this.damages.length === 0;
+    this.#isReported = tellsNothing || isMarkedReported(folder);
     for (const { segment, from, to } of recovered.pieces) {
       for (let position = from; position <= to; position += 1) {
         if (!this.#segment(segment).acknowledged.has(position)) this.#unacknowledged += 1;
@@ -99,13 +109,12 @@ class DeadJournal implements AdoptedJournal {
   }
 
   async *read(): AsyncGenerator<JournaledEvent, void, void> {
-    let number: number | undefined;
-    let bytes: Buffer = Buffer.alloc(0);
-    for (const { segment, run, from, to } of this.#recovered.pieces) {
-      if (segment !== number) bytes = (await readIfExists(segmentPath(this.folder, segment))) ?? Buffer.alloc(0);
-      number = segment;
-      const { acknowledged } = this.#segment(segment);
-      yield* readRun(bytes, run, from, to, (position) => acknowledged.has(position));
+    this.#readers += 1;
+    try {
+      yield* this.#readPieces();
+    } finally {
+      this.#readers -= 1;
+      this.#removeWhenDone();
     }
   }
 
@@ -130,10 +139,23 @@ class DeadJournal implements AdoptedJournal {
     } catch (error) {
       this.#options.onProblem(error);
     }
+    this.#removeWhenDone();
   }
 
   close(): Promise<void> {
-    return (this.#ended ??= this.#end(async () => this.#save()));
+    const isOver = this.#isDone() && this.#remainingMs() === 0;
+    return (this.#ended ??= this.#end(isOver ? () => this.#remove() : async () => this.#save()));
+  }
+
+  async *#readPieces(): AsyncGenerator<JournaledEvent, void, void> {
+    let number: number | undefined;
+    let bytes: Buffer = Buffer.alloc(0);
+    for (const { segment, run, from, to } of this.#recovered.pieces) {
+      if (segment !== number) bytes = (await readIfExists(segmentPath(this.folder, segment))) ?? Buffer.alloc(0);
+      number = segment;
+      const { acknowledged } = this.#segment(segment);
+      yield* readRun(bytes, run, from, to, (position) => acknowledged.has(position));
+    }
   }
 
   #segment(number: number): RecoveredSegment {
@@ -151,17 +173,30 @@ class DeadJournal implements AdoptedJournal {
     }
   }
 
+  #isDone(): boolean {
+    return this.#unacknowledged === 0 && this.#isReported && this.#readers === 0;
+  }
+
   #removeWhenDone(): void {
-    if (this.#unacknowledged > 0 || this.#ended !== undefined) return;
+    if (!this.#isDone() || this.#ended !== undefined) return;
     this.#save();
-    const remainingMs = Math.max(0, this.#options.retentionMs - this.#restedMs());
-    const remove = (): void => {
-      this.#ended ??= this.#end(async () => {
-        await removeJournalFolder(this.folder);
-        this.bytes = 0;
-      });
+    clearTimeout(this.#removing);
+    const remainingMs = this.#remainingMs();
+    const next = (): void => {
+      // A timer holds 24 days, and the file's clock is not the timer's.
+      if (this.#remainingMs() > 0) this.#removeWhenDone();
+      else if (this.#isDone()) this.#ended ??= this.#end(() => this.#remove());
     };
-    this.#removing ??= setTimeout(remove, Math.min(remainingMs, 2 ** 31 - 1)).unref();
+    this.#removing = setTimeout(next, Math.min(remainingMs, TIMER_MS_MAX)).unref();
+  }
+
+  async #remove(): Promise<void> {
+    await removeJournalFolder(this.folder);
+    this.bytes = 0;
+  }
+
+  #remainingMs(): number {
+    return Math.max(0, this.#options.retentionMs - this.#restedMs());
   }
 
   /** By the wall clock, as files have no other; one that was set back keeps the journal for longer. */

@@ -3,7 +3,9 @@ import type { Context, Span } from '@opentelemetry/api';
 import { isAbortError, setWorkflowContext } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import type { JsonValue } from '@spanledger/protocol';
-import type { SpanReference } from '../event-input.ts';
+import type { Durability } from '../audit-pipeline.ts';
+import { notBegun, recordStart } from '../emit/durable-start.ts';
+import type { EventInput, SpanReference } from '../event-input.ts';
 import { errorFields } from '../pipeline/error-fields.ts';
 import { pipelineOrWarn } from '../pipeline/registry.ts';
 import { validReference } from '../span-reference.ts';
@@ -44,6 +46,7 @@ export class Activity {
   readonly #span: Span;
   readonly #reference: SpanReference | undefined;
   readonly #startedAtMs = performance.now();
+  #begun = true;
   #ended = false;
 
   constructor({ name, scope, parent, onEnd }: ActivityOptions) {
@@ -66,6 +69,11 @@ export class Activity {
     return !this.#ended && !this.signal.aborted;
   }
 
+  /** False only while, and after, it waits in vain to be durably started. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
   /** @throws the signal's reason once it is aborted, and an `AbortError` after the end */
   assertRunning(): void {
     this.signal.throwIfAborted();
@@ -84,7 +92,23 @@ export class Activity {
   }
 
   started(event: string, fields?: Fields): void {
-    this.#emit(event, undefined, fields);
+    this.#emit(this.#input(event, undefined, fields));
+  }
+
+  /**
+   * The same, and waits until the event is durable. What it is for may then `begin`.
+   *
+   * @throws SpanledgerError `SPANLEDGER_NOT_DURABLE`; the signal's reason once that is aborted
+   */
+  async startedDurably(event: string, durability: Durability, fields?: Fields): Promise<void> {
+    this.#begun = false;
+    await recordStart(this.scope, this.#input(event, undefined, fields), durability, this.signal);
+  }
+
+  /** To be called in the same turn in which that begins. @throws as `assertRunning` */
+  begin(): void {
+    this.assertRunning();
+    this.#begun = true;
   }
 
   /**
@@ -99,7 +123,8 @@ export class Activity {
     this.#onEnd?.();
     const durationMs = performance.now() - this.#startedAtMs;
     const fields: Fields = end.status === 'ok' ? {} : { status: end.status, ...errorFields(end.error) };
-    this.#emit(event, durationMs, fields);
+    if (!this.#begun && end.status !== 'ok') Object.assign(fields, notBegun(end.error));
+    this.#emit(this.#input(event, durationMs, fields));
     // A cancellation is not an error of the operation.
     if (end.status === 'error') {
       this.#span.setStatus({ code: SpanStatusCode.ERROR, message: String(fields['error_message'] ?? '') });
@@ -112,14 +137,18 @@ export class Activity {
     this.end('workflow_step_failed', { status: 'cancelled', error: this.signal.reason });
   }
 
-  #emit(event: string, durationMs?: number, fields?: Fields): void {
-    pipelineOrWarn()?.emit(this.scope, {
+  #emit(input: EventInput): void {
+    pipelineOrWarn()?.emit(this.scope, input);
+  }
+
+  #input(event: string, durationMs?: number, fields?: Fields): EventInput {
+    return {
       event,
       entityType: 'workflow',
       ...(this.#reference && { span: this.#reference }),
       ...(durationMs !== undefined && { durationMs }),
       ...(fields && { fields }),
-    });
+    };
   }
 }
 

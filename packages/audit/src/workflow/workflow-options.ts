@@ -1,4 +1,6 @@
 import { SpanledgerError, parseAttempt, parseId } from '@spanledger/protocol';
+import type { Durability } from '../audit-pipeline.ts';
+import { checkDurability } from '../emit/durable-start.ts';
 
 export interface WorkflowOptions {
   /** The definition. Never made up: without it the workflow has none. 1 to 128 visible ASCII characters. */
@@ -16,6 +18,14 @@ export interface StepOptions {
   readonly attempt?: number;
   /** How often to try before the error is the caller's. Default 1. There is no pause in between, and no retry after a cancellation. */
   readonly attempts?: number;
+  /**
+   * The step's function is called only once its `workflow_step_started` is durable: in the journal, where there is one, else
+   * acknowledged by the sink, within 5 s. Default `false`: it is called at once.
+   *
+   * A start that is not durable is not tried again, whatever `attempts` says: the action has not failed, and the deadline says
+   * how long to wait for the ledger.
+   */
+  readonly failClosed?: boolean | Durability;
 }
 
 /** @throws SpanledgerError `SPANLEDGER_VALUE` */
@@ -23,6 +33,15 @@ export function checkId(name: string, value: string): string {
   const id = parseId(value);
   if (id !== undefined) return id;
   throw new SpanledgerError('SPANLEDGER_VALUE', `${name} must be 1 to 128 visible ASCII characters`);
+}
+
+/** @throws SpanledgerError `SPANLEDGER_OPTION` */
+export function checkFailClosed(failClosed: StepOptions['failClosed']): Durability | undefined {
+  if (failClosed === undefined || failClosed === false) return undefined;
+  if (failClosed === true) return {};
+  if (typeof failClosed === 'object' && failClosed !== null) return checkDurability(failClosed);
+  // A misspelt wish for safety is not taken for none.
+  throw new SpanledgerError('SPANLEDGER_OPTION', 'failClosed must be true, false or { durable, deadlineMs }');
 }
 
 /** @throws SpanledgerError `SPANLEDGER_VALUE` */

@@ -1,9 +1,10 @@
 import { context } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { JsonValue, WorkflowIdentity } from '@spanledger/protocol';
+import type { Durability } from '../audit-pipeline.ts';
 import { Activity, activityIn } from './activity.ts';
 import { StepEpochs } from './step-epochs.ts';
-import { checkCount, checkId } from './workflow-options.ts';
+import { checkCount, checkFailClosed, checkId } from './workflow-options.ts';
 import type { StepOptions } from './workflow-options.ts';
 
 /** What a step's function is told. */
@@ -31,16 +32,21 @@ export interface WorkflowRun {
    *
    * @returns what `fn` returns.
    * @throws what `fn` throws, unchanged; the reason of the signal around it once that is aborted; SpanledgerError
-   * `SPANLEDGER_VALUE` or `SPANLEDGER_STEP_ACTIVE`, before anything is recorded.
+   * `SPANLEDGER_VALUE`, `SPANLEDGER_OPTION` or `SPANLEDGER_STEP_ACTIVE`, before anything is recorded; with `failClosed`,
+   * `SPANLEDGER_NOT_DURABLE`, before `fn` is called.
    */
   step<T>(name: string, fn: StepFunction<T>): Promise<T>;
   step<T>(name: string, options: StepOptions, fn: StepFunction<T>): Promise<T>;
 }
 
+type Fields = Record<string, JsonValue>;
+
 /** A step in parsed form. */
 interface Step<T> {
   readonly stepId: string;
   readonly stageId: string | undefined;
+  /** Of its start, before `fn` is called. */
+  readonly durability: Durability | undefined;
   readonly fn: StepFunction<T>;
 }
 
@@ -91,10 +97,11 @@ export class OrchestratedRun implements WorkflowRun {
     name: string,
     ...rest: readonly [StepFunction<T>] | readonly [StepOptions, StepFunction<T>]
   ): Promise<T> {
-    const [{ stage, attempt, attempts = 1 }, fn] = rest.length === 1 ? [{} as StepOptions, rest[0]] : rest;
+    const [{ stage, attempt, attempts = 1, failClosed }, fn] = rest.length === 1 ? [{} as StepOptions, rest[0]] : rest;
     const step: Step<T> = {
       stepId: checkId('step', name),
       stageId: stage === undefined ? undefined : checkId('stage', stage),
+      durability: checkFailClosed(failClosed),
       fn,
     };
     const first = attempt === undefined ? undefined : checkCount('attempt', attempt);
@@ -111,10 +118,11 @@ export class OrchestratedRun implements WorkflowRun {
     for (let tries = 1; ; tries += 1) {
       const activity = this.#begin(step, around, tries === 1 ? first : undefined);
       try {
-        return await this.#tryOnce(step, activity);
+        return await this.#tryOnce(step, activity, parentFields(around.scope.workflow));
       } catch (error) {
-        const again = tries < attempts && around.running && activity.failure(error).status === 'error';
-        if (!again) throw error;
+        // An action that could not be put on record has not failed itself.
+        const failed = activity.begun && activity.failure(error).status === 'error';
+        if (!failed || tries >= attempts || !around.running) throw error;
       }
     }
   }
@@ -123,19 +131,23 @@ export class OrchestratedRun implements WorkflowRun {
     around.assertRunning();
     const attempt = this.#epochs.enter(stepId, wanted);
     const { run, workflow } = around.scope;
-    const activity = new Activity({
+    return new Activity({
       name: `step ${stepId}`,
       scope: { run, workflow: { ...workflow, ...(stageId !== undefined && { stageId }), stepId, attempt } },
       parent: around,
       onEnd: () => this.#epochs.leave(stepId),
     });
-    activity.started('workflow_step_started', parentFields(workflow));
-    return activity;
   }
 
-  async #tryOnce<T>({ fn }: Step<T>, activity: Activity): Promise<T> {
+  async #tryOnce<T>({ durability, fn }: Step<T>, activity: Activity, parent: Fields | undefined): Promise<T> {
     const { attempt = 1 } = activity.scope.workflow;
     try {
+      if (durability === undefined) {
+        activity.started('workflow_step_started', parent);
+      } else {
+        await activity.startedDurably('workflow_step_started', durability, parent);
+        activity.begin();
+      }
       const value = await context.with(activity.ctx, () => fn({ attempt, signal: activity.signal }));
       activity.end('workflow_step_completed', { status: 'ok' });
       return value;
@@ -147,7 +159,7 @@ export class OrchestratedRun implements WorkflowRun {
 }
 
 /** `fields.parent`: when the step around this one is superseded, so is this one. */
-function parentFields({ stepId, attempt }: WorkflowIdentity): Record<string, JsonValue> | undefined {
+function parentFields({ stepId, attempt }: WorkflowIdentity): Fields | undefined {
   if (stepId === undefined || attempt === undefined) return undefined;
   return { parent: { step_id: stepId, attempt_epoch: attempt } };
 }

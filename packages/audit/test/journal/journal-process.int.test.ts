@@ -39,6 +39,7 @@ describe('a process that is killed', () => {
       expect(adopted.lost).toEqual([]);
       expect(adopted.damages.filter(({ kind }) => kind === 'corrupt')).toEqual([]);
       for (const { position } of events) adopted.acknowledge(position);
+      adopted.markReported();
       await until(() => adopted.bytes === 0);
       accepted += lines.length;
     }

@@ -161,6 +161,7 @@ describe('the journal of a dead process', () => {
     const second = await journal.adopt(dead.folder);
     expect(second.unacknowledged).toBe(1);
     second.acknowledge(10);
+    second.markReported();
     await until(() => !readdirSync(path.dirname(dead.folder)).includes(path.basename(dead.folder)));
     expect(second.bytes).toBe(0);
   });
@@ -193,6 +194,7 @@ describe('the journal of a dead process', () => {
     const second = await journal.adopt(dead.folder);
     expect(second.isReported).toBe(false);
     second.acknowledge(1);
+    second.markReported();
     await until(() => second.bytes === 0);
     second.markReported();
     expect(readdirSync(path.dirname(dead.folder))).toEqual([path.basename(journal.folder)]);
@@ -271,7 +273,45 @@ describe('the journal of a dead process', () => {
     const quarantined = readdirSync(path.join(path.dirname(dead.folder), 'quarantine'));
     expect(quarantined).toEqual([`${path.basename(dead.folder)}-${path.basename(file)}`]);
     for (const { position } of read) adopted.acknowledge(position);
+    adopted.markReported();
     await until(() => adopted.bytes === 0);
     expect(await journal.adoptable()).toEqual([]);
+  });
+
+  it('is not removed before its end is reported, and not while it is read', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    write(dead, 600, 100);
+    for (let position = 1; position <= 600; position += 1) dead.acknowledge(position);
+    await dead.close();
+    const journal = await open(directory, { retentionMs: 0 });
+    const unreported = await journal.adopt(dead.folder);
+    await unreported.close();
+    const adopted = await journal.adopt(dead.folder);
+    const reading = adopted.read();
+    await reading.next();
+    adopted.markReported();
+    // More turns of the event loop than a removal takes.
+    const other = await open(directory, { producer: 'other' });
+    for (let i = 0; i < 20; i += 1) await other.whenDurable(write(other, 1).length + i);
+    expect(await collect(reading)).toHaveLength(599);
+    await until(() => adopted.bytes === 0);
+  });
+
+  it('is removed at its closing too, and at once if there is nothing in it', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    write(dead, 1);
+    await dead.close();
+    const journal = await open(directory, { retentionMs: 0 });
+    const adopted = await journal.adopt(dead.folder);
+    adopted.acknowledge(1);
+    adopted.markReported();
+    await adopted.close();
+    const empty = path.join(path.dirname(dead.folder), 'empty');
+    mkdirSync(empty);
+    expect(await journal.adopt(empty)).toMatchObject({ isReported: true, events: 0 });
+    await journal.close();
+    expect(readdirSync(path.dirname(dead.folder))).toEqual([]);
   });
 });
