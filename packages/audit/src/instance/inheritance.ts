@@ -33,7 +33,7 @@ export interface InheritanceOptions {
 export class Inheritance {
   readonly #options: InheritanceOptions;
   readonly #feeds = new Map<AdoptedJournal, JournalFeed>();
-  #looking: Promise<void> | undefined;
+  #isLooking = false;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -59,9 +59,11 @@ export class Inheritance {
   }
 
   #look(): void {
-    this.#looking ??= this.#adoptAll()
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#adoptAll()
       .catch((error: unknown) => log.error('journals of dead processes could not be looked for:', error))
-      .finally(() => (this.#looking = undefined));
+      .finally(() => (this.#isLooking = false));
   }
 
   async #adoptAll(): Promise<void> {

@@ -56,5 +56,5 @@ function identityOf({ workflow_id, workflow_execution_id }: ParsedEvent): Workfl
   return {
     ...(workflow_id !== undefined && { workflowId: workflow_id }),
     ...(workflow_execution_id !== undefined && { executionId: workflow_execution_id }),
-  } as WorkflowIdentity;
+  };
 }
