@@ -7,21 +7,25 @@ const RAISED_MAX = 100;
 /** Tells the same thing once, until there was reason to believe that it is over. */
 export class Alarms {
   readonly #onAlarm: (error: SpanledgerError) => void;
-  readonly #raised = new Set<string>();
+  readonly #raised = new Map<string, SpanledgerError>();
 
   constructor(onAlarm: (error: SpanledgerError) => void) {
     this.#onAlarm = onAlarm;
   }
 
-  raise(code: ErrorCode, message: string): void {
-    if (this.#raised.has(message)) return;
+  /** @returns what was told, now or earlier. */
+  raise(code: ErrorCode, message: string): SpanledgerError {
+    const earlier = this.#raised.get(message);
+    if (earlier) return earlier;
     if (this.#raised.size >= RAISED_MAX) this.#raised.clear();
-    this.#raised.add(message);
+    const error = new SpanledgerError(code, message);
+    this.#raised.set(message, error);
     try {
-      this.#onAlarm(new SpanledgerError(code, message));
+      this.#onAlarm(error);
     } catch {
       // I5: it runs inside the connection's reader, which a throw would end.
     }
+    return error;
   }
 
   reset(): void {

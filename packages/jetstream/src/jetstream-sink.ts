@@ -1,9 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { AUDIT_STREAM, SpanledgerError } from '@spanledger/protocol';
-import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
+import type { AuditSink, SealedEvent, SinkStatus, WriteOptions, WriteOutcome } from '@spanledger/protocol';
 import { Alarms } from './alarms.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { Publisher } from './publisher.ts';
 
+const REOPEN_MS = 1_000;
 /** Node's timers count to 2^31 - 1 ms, and fire at once for more. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -41,7 +43,7 @@ class JetStreamSink implements AuditSink {
   readonly name = 'jetstream';
   readonly #publisher: Publisher;
   readonly #abort = new AbortController();
-  readonly #owned: boolean;
+  readonly #source: JetStreamSinkOptions['connection'];
   #connection: NatsConnectionLike | undefined;
   #closing: Promise<void> | undefined;
 
@@ -53,13 +55,22 @@ class JetStreamSink implements AuditSink {
       windowMax: positiveInt('windowMax', options.windowMax ?? 512),
       publishTimeoutMs: positiveInt('publishTimeoutMs', options.publishTimeoutMs ?? 5_000),
       alarms: new Alarms(options.onAlarm ?? (() => {})),
+      onClosed: (error) => void this.#onClosed(error),
     });
-    this.#owned = typeof connection === 'function';
-    void this.#open(typeof connection === 'function' ? connection : () => connection);
+    this.#source = connection;
+    void this.#open();
   }
 
-  writeEvent(event: SealedEvent): Promise<WriteOutcome> {
-    return this.#publisher.write(event);
+  writeEvent(event: SealedEvent, options?: WriteOptions): Promise<WriteOutcome> {
+    return this.#publisher.write(event, options?.again === true);
+  }
+
+  status(): SinkStatus {
+    return this.#publisher.status();
+  }
+
+  onResume(listener: () => void): void {
+    this.#publisher.onResume(listener);
   }
 
   async close(deadlineMs?: number): Promise<void> {
@@ -76,10 +87,14 @@ class JetStreamSink implements AuditSink {
     clearTimeout(deadline);
   }
 
-  async #open(open: (signal: AbortSignal) => NatsConnectionLike | Promise<NatsConnectionLike>): Promise<void> {
+  get #owned(): boolean {
+    return typeof this.#source === 'function';
+  }
+
+  async #open(): Promise<void> {
     const { signal } = this.#abort;
     try {
-      const connection = await open(signal);
+      const connection = await (typeof this.#source === 'function' ? this.#source(signal) : this.#source);
       if (!signal.aborted) {
         this.#connection = connection;
         this.#publisher.attach(connection);
@@ -91,6 +106,13 @@ class JetStreamSink implements AuditSink {
         new SpanledgerError('SPANLEDGER_SINK', 'the NATS connection could not be opened', { cause }),
       );
     }
+  }
+
+  /** One that was opened here is opened again, whoever closed it; one that was given is its owner's affair. */
+  async #onClosed(error: SpanledgerError): Promise<void> {
+    if (!this.#owned) return this.#publisher.fail(error);
+    await delay(REOPEN_MS, undefined, { signal: this.#abort.signal }).catch(() => {});
+    if (!this.#abort.signal.aborted) await this.#open();
   }
 
   async #release(): Promise<void> {

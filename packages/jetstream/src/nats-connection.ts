@@ -30,6 +30,9 @@ export interface NatsConnectionLike {
   close(): Promise<void>;
   isClosed(): boolean;
   isDraining(): boolean;
+  /** Resolves when the server has answered a ping. */
+  flush?(): Promise<void>;
+  reconnect?(): Promise<void>;
 }
 
 /**
@@ -52,4 +55,16 @@ export function deniedSubject(status: object): { operation: string; subject: str
   const context = (permissionContext ?? error) as { operation?: unknown; subject?: unknown } | undefined;
   if (typeof context?.operation !== 'string' || typeof context.subject !== 'string') return undefined;
   return { operation: context.operation, subject: context.subject };
+}
+
+/**
+ * Ends the socket below a connection, which then dials anew. The clients' own way first waits until all that was written
+ * is sent; into a dead socket with a full buffer nothing ever is. Without a socket that we know, it is that way.
+ */
+export function cutConnection(connection: NatsConnectionLike): void {
+  if (connection.isClosed()) return;
+  const { protocol } = connection as { protocol?: { transport?: { socket?: { destroy?: () => void } } } };
+  const socket = protocol?.transport?.socket;
+  if (typeof socket?.destroy === 'function') socket.destroy();
+  else connection.reconnect?.().catch(() => {});
 }

@@ -1,16 +1,19 @@
 /** What the server said about one publish. */
 export type PubAck =
-  | { readonly status: 'stored'; readonly streamSeq: number }
+  | { readonly status: 'stored'; readonly streamSeq: number; readonly duplicate?: true }
   /** Never, for this message: it is too large. */
   | { readonly status: 'refused'; readonly reason: string }
-  /** Not now, or not by this stream: publish it again. */
-  | { readonly status: 'retry'; readonly reason: string };
+  /** Not now, or not by this stream: publish it again. `full`: the stream is there, has all that it had, and no room. */
+  | { readonly status: 'retry'; readonly reason: string; readonly full?: true };
 
 /**
  * Error codes that speak of the message and not of the stream: message too large, headers too large. Our headers are
  * fixed, so no other error can: all others are tried again, for ever (full, no leader, no resources, sealed, …).
  */
 const REFUSALS: ReadonlySet<unknown> = new Set([10054, 10097]);
+
+/** Maximum messages or bytes of the stream exceeded. */
+const STREAM_FULL = 10077;
 
 const NINE = 0x39;
 const ZERO = 0x30;
@@ -55,11 +58,12 @@ export class PubAckReader {
     if (ack === undefined) return { status: 'retry', reason: 'an answer that is no acknowledgement' };
     if (ack.error) {
       const reason = `${String(ack.error.description)} (${String(ack.error.err_code)})`;
-      return { status: REFUSALS.has(ack.error.err_code) ? 'refused' : 'retry', reason };
+      if (REFUSALS.has(ack.error.err_code)) return { status: 'refused', reason };
+      return { status: 'retry', reason, ...(ack.error.err_code === STREAM_FULL && { full: true }) };
     }
-    // A duplicate is stored: under this id, which holds the hash of the content.
     if (ack.stream === this.#stream && Number.isSafeInteger(ack.seq) && (ack.seq as number) > 0) {
-      return { status: 'stored', streamSeq: ack.seq as number };
+      const stored = { status: 'stored', streamSeq: ack.seq as number } as const;
+      return ack.duplicate === true ? { ...stored, duplicate: true } : stored;
     }
     return { status: 'retry', reason: `stream ${String(ack.stream)} answered instead of ${this.#stream}` };
   }
@@ -68,6 +72,7 @@ export class PubAckReader {
 interface RawAck {
   readonly stream?: unknown;
   readonly seq?: unknown;
+  readonly duplicate?: unknown;
   readonly error?: { readonly err_code?: unknown; readonly description?: unknown };
 }
 

@@ -13,8 +13,9 @@ export class PublishHeaders {
     this.#tail = `\r\nNats-Expected-Stream: ${stream}\r\n\r\n`;
   }
 
-  for(event: SealedEvent): this {
-    this.#text = `NATS/1.0\r\nNats-Msg-Id: ${messageId(event)}${this.#tail}`;
+  /** @param suffix of the message id, where the event's own has been used by somebody else. */
+  for(event: SealedEvent, suffix: string): this {
+    this.#text = `NATS/1.0\r\nNats-Msg-Id: ${messageId(event)}${suffix}${this.#tail}`;
     return this;
   }
 

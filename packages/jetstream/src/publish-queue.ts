@@ -4,6 +4,12 @@ import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
 export interface Entry {
   readonly event: SealedEvent;
   readonly answer: (outcome: WriteOutcome) => void;
+  /** The caller may have written it before. */
+  readonly again: boolean;
+  /** How often it was published, with this suffix. */
+  publishes: number;
+  /** Of its message id; mostly empty. */
+  idSuffix: string;
 }
 
 /**
@@ -18,6 +24,7 @@ export class PublishQueue {
   #next = 0;
   #end = 0;
   #size = 0;
+  #onceFrom = 0;
 
   /** How many events have no outcome. */
   get size(): number {
@@ -57,6 +64,11 @@ export class PublishQueue {
     return -1;
   }
 
+  /** Whether this token was published exactly once, and has been answered: there is no second answer to come. */
+  isSettled(token: number): boolean {
+    return token >= this.#onceFrom && token < this.#next && this.get(token) === undefined;
+  }
+
   /** Takes an event out: it has its outcome. */
   remove(token: number): Entry | undefined {
     const entry = this.get(token);
@@ -71,12 +83,14 @@ export class PublishQueue {
 
   /** Go-back-N: everything without an outcome is published again, in order. */
   goBack(): void {
+    this.#onceFrom = Math.max(this.#onceFrom, this.#next);
     this.#next = this.#base;
   }
 
   /** Takes out what matches, in order. */
   removeWhere(matches: (event: SealedEvent) => boolean): Entry[] {
     const entries: Entry[] = [];
+    this.#onceFrom = Math.max(this.#onceFrom, this.#next);
     for (let token = this.#base; token < this.#end; token += 1) {
       const entry = this.get(token);
       if (entry === undefined || !matches(entry.event)) continue;

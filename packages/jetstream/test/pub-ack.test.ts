@@ -13,7 +13,8 @@ describe('PubAckReader', () => {
         const stored = { status: 'stored', streamSeq: seq };
         const stream = 'AUDIT_EVENTS';
         expect(read(JSON.stringify({ stream, seq }))).toEqual(stored);
-        expect(read(JSON.stringify({ stream, seq, duplicate: true }))).toEqual(stored);
+        expect(read(JSON.stringify({ stream, seq, duplicate: true }))).toEqual({ ...stored, duplicate: true });
+        expect(read(JSON.stringify({ stream, seq, duplicate: false }))).toEqual(stored);
         expect(read(JSON.stringify({ stream, domain: 'hub', seq }))).toEqual(stored);
         expect(read(` { "seq": ${seq}, "stream": "AUDIT_EVENTS" } `)).toEqual(stored);
       }),

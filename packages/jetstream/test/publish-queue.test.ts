@@ -3,7 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PublishQueue } from '../src/publish-queue.ts';
 
-const entry = (seq: number) => ({ event: { seq } as SealedEvent, answer: () => {} });
+const entry = (seq: number) => ({
+  event: { seq } as SealedEvent,
+  answer: () => {},
+  again: false,
+  publishes: 0,
+  idSuffix: '',
+});
 const WINDOW = 8;
 
 describe('PublishQueue', () => {

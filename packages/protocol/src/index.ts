@@ -9,7 +9,7 @@ export { AGENT_EVENTS, LEDGER_EVENTS, ORCHESTRATOR_EVENTS, isEventName, isTermin
 export type { LedgerRecord } from './ledger-record.ts';
 export { createChain, eventId, messageId, seal } from './seal.ts';
 export type { Chain, SealedEvent, Sha256 } from './seal.ts';
-export type { AuditSink, SinkStatus, WriteOutcome } from './sink.ts';
+export type { AuditSink, SinkStatus, WriteOptions, WriteOutcome } from './sink.ts';
 export { AUDIT_STREAM, AUDIT_SUBJECT, checkProducer, decodeSubject, encodeSubject, encodeToken } from './subject.ts';
 export type { SubjectParts } from './subject.ts';
 export { formatTimestamp } from './timestamp.ts';

@@ -13,6 +13,15 @@ export type WriteOutcome =
   | { readonly status: 'refused'; readonly error: Error }
   | { readonly status: 'failed'; readonly error: Error };
 
+/** What is known of an event besides the event. */
+export interface WriteOptions {
+  /**
+   * It may have been written before: a replay, or a look whether it is still there. That it is stored already is then
+   * no surprise; otherwise a sink may take it for somebody else's doing, and store it once more.
+   */
+  readonly again?: boolean;
+}
+
 /** How a sink is doing. */
 export interface SinkStatus {
   /** Why nothing is being stored at the moment; `undefined` while nothing is known to be wrong. */
@@ -32,14 +41,15 @@ export interface AuditSink {
   readonly name: string;
 
   /** Writes one event. Never throws and never rejects; after `close` it answers `failed`. */
-  writeEvent(event: SealedEvent): Promise<WriteOutcome>;
+  writeEvent(event: SealedEvent, options?: WriteOptions): Promise<WriteOutcome>;
 
   /** For health, metrics and `audit_export_status`. A sink that fails write by write has nothing to add, and leaves it out. */
   status?(): SinkStatus;
 
   /**
    * The listener is called each time the medium is back after an interruption in which it may have lost what it had stored
-   * (a server that crashed, a cluster without a leader): for those who still have the events. At most one listener.
+   * (a server that crashed, a cluster without a leader): for those who still have the events. It is called before the
+   * first write after the interruption is answered, and may write. At most one listener.
    */
   onResume?(listener: () => void): void;
 
