@@ -224,6 +224,8 @@ describe('metrics', () => {
         ),
     );
     // Four of the application, and two reports.
+    expect(points.get('spanledger.ack.duration')).toMatchObject({ count: 1 });
+    points.delete('spanledger.ack.duration');
     expect(Object.fromEntries(points)).toEqual({
       'spanledger.events stored': 6,
       'spanledger.events refused': 1,
@@ -231,6 +233,9 @@ describe('metrics', () => {
       'spanledger.events shed': 0,
       'spanledger.queue.bytes': 0,
       'spanledger.queue.events': 0,
+      'spanledger.retries': 0,
+      'spanledger.losses.unreported': 0,
+      'spanledger.sink.healthy': 1,
     });
     await pipeline.shutdown();
     metrics.disable();

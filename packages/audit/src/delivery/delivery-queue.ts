@@ -14,6 +14,8 @@ const STARTS_PER_TURN = 256;
 /** Whoever waits for room is woken when the queue is emptier than this. */
 const ROOM_BELOW = 3 / 4;
 
+const AGAIN = { again: true };
+
 interface Waiter {
   readonly lastTicket: number;
   remaining: number;
@@ -60,7 +62,7 @@ export class DeliveryQueue {
   }
 
   push(delivery: Delivery): void {
-    if (!delivery.again) delivery.sent = this.heads.sent(delivery.event);
+    if (!delivery.wasStored) delivery.sent = this.heads.sent(delivery.event);
     this.#waiting.push(delivery);
     this.bytes += delivery.event.bytes.length;
     this.events += 1;
@@ -119,7 +121,8 @@ export class DeliveryQueue {
     // A sink must not throw or reject; one that does has failed this event, and no other.
     const failed = (error: unknown): void => this.#settle(delivery, ticket, failure(error));
     try {
-      this.#sink.writeEvent(delivery.event).then((outcome) => this.#settle(delivery, ticket, outcome), failed);
+      const written = this.#sink.writeEvent(delivery.event, delivery.again ? AGAIN : undefined);
+      written.then((outcome) => this.#settle(delivery, ticket, outcome), failed);
     } catch (error) {
       failed(error);
     }

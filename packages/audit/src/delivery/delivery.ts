@@ -9,8 +9,10 @@ export interface Delivery {
   readonly feed: JournalFeed | undefined;
   /** Its place in the feed's journal; 0 without one. */
   readonly position: number;
-  /** The sink had it before: it is published once more, because the sink may have lost it. */
+  /** It may have been given to a sink before. */
   readonly again: boolean;
+  /** A sink has stored it before, and may have lost it since. */
+  readonly wasStored: boolean;
   /** Its place in its run; set by the queue, unless the run has been there before. */
   sent?: SentEvent;
 }

@@ -28,6 +28,8 @@ export class JournalFeed {
   readonly #queue: DeliveryQueue;
   /** The first position that is not yet on its way. */
   #next = 1;
+  /** Events up to here may have been given to a sink. */
+  #givenThrough: number;
   /** In the queue. I7: as many as it holds. */
   readonly #sending = new Set<number>();
   /** Acknowledged events up to here are published once more. */
@@ -42,9 +44,11 @@ export class JournalFeed {
   #closed = false;
   #waiters: { readonly isDone: () => boolean; readonly resolve: () => void }[] = [];
 
-  constructor(source: FeedSource, queue: DeliveryQueue) {
+  /** @param isInherited another process may have published any of it. */
+  constructor(source: FeedSource, queue: DeliveryQueue, isInherited = false) {
     this.#source = source;
     this.#queue = queue;
+    this.#givenThrough = isInherited ? Number.POSITIVE_INFINITY : 0;
   }
 
   /** Events wait on the disk. */
@@ -138,17 +142,18 @@ export class JournalFeed {
       if (this.#closed || rewinds !== this.#rewinds) return;
       if (position < this.#next) continue;
       this.#next = position + 1;
-      const again = acknowledged && position <= this.#againThrough;
-      if ((!acknowledged || again) && !this.#sending.has(position)) this.#push(event, position, again);
+      const isWanted = !acknowledged || position <= this.#againThrough;
+      if (isWanted && !this.#sending.has(position)) this.#push(event, position, acknowledged);
       if (this.#waiters.length > 0) this.#checkWaiters();
     }
     // Those at the end may have been removed: they were acknowledged.
     this.#next = Math.max(this.#next, end + 1);
   }
 
-  #push(event: SealedEvent, position: number, again: boolean): void {
+  #push(event: SealedEvent, position: number, wasStored: boolean): void {
     this.#sending.add(position);
-    this.#queue.push({ event, feed: this, position, again });
+    this.#queue.push({ event, feed: this, position, again: position <= this.#givenThrough, wasStored });
+    if (position > this.#givenThrough) this.#givenThrough = position;
   }
 
   #retry(): void {

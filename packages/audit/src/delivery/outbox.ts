@@ -90,7 +90,7 @@ export class Outbox {
 
   #keepInMemory(event: SealedEvent, fromReserve: boolean): boolean {
     if (!fromReserve && this.#isFull()) return false;
-    this.queue.push({ event, feed: undefined, position: 0, again: false });
+    this.queue.push({ event, feed: undefined, position: 0, again: false, wasStored: false });
     return true;
   }
 

@@ -48,7 +48,7 @@ export class RollbackWatch {
     if (this.#probing || this.#last === undefined || performance.now() - this.#lastAtMs > retentionMs) return;
     this.#probing = true;
     try {
-      const outcome = await sink.writeEvent(this.#last);
+      const outcome = await sink.writeEvent(this.#last, { again: true });
       if (outcome.status === 'stored' && !outcome.duplicate) this.#rolledBack(outcome.streamSeq ?? 0);
     } catch (error) {
       log.error('a sink must not reject:', error);

@@ -81,7 +81,7 @@ export class Inheritance {
   async #adopt(folder: string): Promise<void> {
     const adopted = await this.#options.journal.adopt(folder);
     const runs = new OpenRuns();
-    const feed = new JournalFeed(watched(adopted, runs), this.#options.queue);
+    const feed = new JournalFeed(watched(adopted, runs), this.#options.queue, true);
     this.#feeds.set(adopted, feed);
     if (adopted.unacknowledged > 0)
       log.info(`publishing ${adopted.unacknowledged} events that a dead process has left`);

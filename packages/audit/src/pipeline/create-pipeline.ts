@@ -12,7 +12,7 @@ import { InstanceRun } from '../instance/instance-run.ts';
 import type { PipelineHealth } from './health.ts';
 import { sinkHealth } from './health.ts';
 import { LossReporter } from './loss-reporter.ts';
-import { observePipeline } from './pipeline-metrics.ts';
+import { PipelineMetrics } from './pipeline-metrics.ts';
 import type { EventCounts } from './pipeline-metrics.ts';
 import { resolvePipelineOptions } from './pipeline-options.ts';
 import type { AuditPipelineOptions, ResolvedPipelineOptions } from './pipeline-options.ts';
@@ -49,7 +49,7 @@ class Pipeline implements AuditPipeline {
   /** Those who wait for the outcome of an event, by its id. I7: as many as there are events without an outcome, at most. */
   readonly #awaited = new Map<string, (outcome: WriteOutcome) => void>();
   #sinkError: Error | undefined;
-  #stopObserving: (() => void) | undefined;
+  #metrics: PipelineMetrics | undefined;
   #shutdown: Promise<void> | undefined;
 
   constructor(options: ResolvedPipelineOptions) {
@@ -137,17 +137,26 @@ class Pipeline implements AuditPipeline {
 
   #add(scope: WorkflowContext, input: EventInput, isOwn = false): Kept | undefined {
     // At the first event, not in the constructor: a meter provider is often registered in between.
-    this.#stopObserving ??= observePipeline(this.#counts, this.#outbox.queue);
+    this.#metrics ??= this.#newMetrics();
     const event = this.#sealer.seal(scope, this.#instanceRun.completed(scope, input));
     if (event === undefined) {
       this.#counts.failed += 1;
       return undefined;
     }
     const position = this.#outbox.add(event, isOwn);
-    if (typeof position === 'number') return { event, id: eventId(event), position };
+    if (typeof position === 'number') {
+      this.#metrics.sealed(event);
+      return { event, id: eventId(event), position };
+    }
     this.#losses.open.add(event, position);
     this.#counts.shed += 1;
     return undefined;
+  }
+
+  #newMetrics(): PipelineMetrics {
+    const { sink } = this.#options;
+    const retries = (): number => sink.status?.().retries ?? 0;
+    return new PipelineMetrics({ counts: this.#counts, health: () => this.health(), retries });
   }
 
   async #emitAcknowledged(scope: WorkflowContext, input: EventInput, deadlineMs: number): Promise<string> {
@@ -170,13 +179,14 @@ class Pipeline implements AuditPipeline {
     if (!inTime) throw notDurable(`the deadline of ${deadlineMs} ms has passed`, this.#sinkError);
   }
 
-  #settled({ event, feed, position, again }: Delivery, outcome: WriteOutcome): void {
+  #settled({ event, feed, position, wasStored }: Delivery, outcome: WriteOutcome): void {
     if (outcome.status === 'stored') {
       if (this.#sinkError !== undefined) log.info(`sink ${this.#options.sink.name} stores again`);
       this.#sinkError = undefined;
-      if (!again) this.#counts.stored += 1;
+      if (!wasStored) this.#counts.stored += 1;
       feed?.done(position);
       this.#losses.stored(event);
+      this.#metrics?.settled(event, true);
       this.#instanceRun.stored(event, outcome);
     } else {
       this.#sinkFailed(outcome.status, outcome.error);
@@ -184,6 +194,7 @@ class Pipeline implements AuditPipeline {
       if (outcome.status === 'failed' && feed !== undefined) return feed.failed(position);
       this.#counts[outcome.status] += 1;
       this.#losses.lost(event, outcome.status);
+      this.#metrics?.settled(event, false);
       feed?.done(position);
     }
     if (!this.#losses.open.empty && this.#outbox.accepting) this.#losses.drainSoon();
@@ -227,7 +238,7 @@ class Pipeline implements AuditPipeline {
     await this.#options.sink.close(leftMs());
     await this.#closeJournal(leftMs());
     this.#sayWhatIsLeft();
-    this.#stopObserving?.();
+    this.#metrics?.stop();
   }
 
   async #closeJournal(deadlineMs: number): Promise<void> {
