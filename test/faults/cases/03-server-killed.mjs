@@ -1,9 +1,9 @@
 // The only server dies and comes back, again and again: what it had acknowledged is there, what it had not comes again.
-import { setTimeout as delay } from 'node:timers/promises';
 import { startNats } from '@spanledger/testkit';
 import { account } from '../lib/accounting.mjs';
 import { percentile, resumedAfter } from '../lib/gaps.mjs';
 import { startProducer } from '../lib/producer-process.mjs';
+import { pause } from '../lib/wait.mjs';
 
 const RESUME_MAX_MS = 10_000;
 
@@ -11,17 +11,17 @@ export default {
   number: 3,
   title: 'nats-server killed (R1)',
   quick: true,
-  minimum: { quick: { offered: 15_000, faults: 3 }, full: { offered: 200_000, faults: 50 } },
+  minimum: { quick: { offered: 10_000, faults: 3 }, full: { offered: 200_000, faults: 50 } },
 
   async run(context) {
     const kills = context.quick ? 3 : 50;
     const server = context.own(await startNats());
-    const producer = await startProducer(context, { servers: server.url });
+    const producer = await startProducer(context, { program: 'service', servers: server.url });
     const backAtMs = [];
     for (let kill = 1; kill <= kills; kill += 1) {
-      await delay(200 + 600 * context.random(), undefined, { signal: context.signal });
+      await pause(context, 200 + 600 * context.random());
       await server.kill('SIGKILL');
-      await delay(200 * context.random(), undefined, { signal: context.signal });
+      await pause(context, 200 * context.random());
       await server.restart();
       backAtMs.push(Date.now());
       await producer.drained();

@@ -62,7 +62,7 @@ class Producer {
     });
     this.#child.stderr.on('data', (chunk) => (this.stderr = (this.stderr + chunk).slice(-STDERR_MAX_CHARS)));
     this.#child.on('message', (message) => this.#onMessage(message));
-    this.#exited = once(this.#child, 'exit').then(([code, name]) => (this.#exit = name ?? code));
+    this.#exited = once(this.#child, 'exit').then(([code, name]) => (this.#exit = String(name ?? code)));
   }
 
   get pid() {
@@ -106,10 +106,15 @@ class Producer {
     );
   }
 
-  /** Waits until everything that it has emitted is acknowledged, but for what is on its way (a second of the rate). */
-  drained(deadlineMs = 120_000, onTheWay = 2_000) {
-    const isDrained = ({ health: { queue, journal } }) =>
-      Math.max(queue.events, journal?.unacknowledged ?? 0) <= onTheWay;
+  /**
+   * Waits until what it had emitted by now is acknowledged, and no more waits than what is on its way.
+   *
+   * @param {number} onTheWay events
+   */
+  async drained(deadlineMs = 120_000, onTheWay = 2_000) {
+    const waiting = ({ health: { queue, journal } }) => Math.max(queue.events, journal?.unacknowledged ?? 0);
+    const { offered } = await this.says('it says nothing', () => true, deadlineMs);
+    const isDrained = (stats) => waiting(stats) <= onTheWay && stats.offered - waiting(stats) >= offered;
     return this.says('not drained', isDrained, deadlineMs);
   }
 

@@ -22,16 +22,22 @@ export function requireStrace(syscall = 'fdatasync') {
   }
 }
 
-/** Mounts a memory disk of this size in the case's folder, until the case ends. @returns {string} where */
-export function mountTmpfs(context, sizeBytes, name = 'tmpfs') {
+/**
+ * Mounts a memory disk until the case ends.
+ *
+ * @param {number | string} size in bytes, or as `mount` takes it: `12m`
+ * @param {string} place below the case's folder, or absolute
+ * @returns {string} where
+ */
+export function mountTmpfs(context, size, place = 'tmpfs') {
   requireRoot();
-  const place = path.join(context.directory, name);
-  mkdirSync(place, { recursive: true });
-  if (!works('mount', '-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'none', place)) {
+  const folder = path.resolve(context.directory, place);
+  mkdirSync(folder, { recursive: true });
+  if (!works('mount', '-t', 'tmpfs', '-o', `size=${size}`, 'none', folder)) {
     throw cannotRunHere('a tmpfs cannot be mounted');
   }
-  context.own(() => void works('umount', '-l', place));
-  return place;
+  context.own(() => void works('umount', '-l', folder));
+  return folder;
 }
 
 function works(command, ...args) {

@@ -18,3 +18,8 @@ export async function waitFor(whatFailed, probe, { deadlineMs = 60_000, signal }
   }
   throw new Error(`waited ${deadlineMs} ms: ${whatFailed()}`);
 }
+
+/** Milliseconds, within the case's time limit. */
+export function pause({ signal }, ms) {
+  return delay(ms, undefined, { signal });
+}

@@ -1,0 +1,37 @@
+// A process dies by kill -9, in the middle of everything, again and again; the next one finds its journal.
+import { startNats } from '@spanledger/testkit';
+import { account } from '../lib/accounting.mjs';
+import { startProducer } from '../lib/producer-process.mjs';
+import { pause } from '../lib/wait.mjs';
+
+/** Of so many processes one is a whole service, which needs longer to start. */
+const SERVICE_EVERY = 5;
+
+export default {
+  number: 1,
+  title: 'process killed (kill -9)',
+  quick: true,
+  minimum: { quick: { offered: 10_000, faults: 5 }, full: { offered: 1_000_000, faults: 200 } },
+  timeoutS: { quick: 90, full: 1_800 },
+
+  async run(context) {
+    const [kills, livesMs] = context.quick ? [5, 600] : [200, 1_150];
+    const server = context.own(await startNats());
+    const options = { servers: server.url, journal: { directory: `${context.directory}/journal`, retentionMs: 10_000 } };
+    const producers = [];
+    for (let kill = 1; kill <= kills; kill += 1) {
+      const program = kill % SERVICE_EVERY === 0 ? 'service' : 'pipeline';
+      const producer = await startProducer(context, { ...options, program });
+      producers.push(producer);
+      await pause(context, livesMs * (0.5 + context.random()));
+      await producer.kill();
+      context.progress(`kill ${kill} of ${kills}`);
+    }
+    const last = await startProducer(context, options);
+    producers.push(last);
+    await pause(context, 1_000);
+    await last.drained();
+    await last.finish();
+    return { faults: kills, ...(await account({ servers: server.url, producers })) };
+  },
+};

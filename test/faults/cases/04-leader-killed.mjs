@@ -1,0 +1,51 @@
+// The server that leads the stream dies, in a cluster of three: the other two elect another one, and it comes back.
+import { startNatsCluster } from '@spanledger/testkit';
+import { account } from '../lib/accounting.mjs';
+import { gapsAfter, percentile } from '../lib/gaps.mjs';
+import { startProducer } from '../lib/producer-process.mjs';
+import { openStreamAdmin } from '../lib/stream-admin.mjs';
+import { pause, waitFor } from '../lib/wait.mjs';
+
+const GAP_P50_MAX_MS = 10_000;
+const REPLICAS = 3;
+
+export default {
+  number: 4,
+  title: 'stream leader killed (R3)',
+  quick: true,
+  minimum: { quick: { offered: 5_000, faults: 1 }, full: { offered: 400_000, faults: 50 } },
+  timeoutS: { quick: 90, full: 1_800 },
+
+  async run(context) {
+    const kills = context.quick ? 1 : 50;
+    const cluster = context.own(await startNatsCluster(REPLICAS));
+    const stream = await openStreamAdmin(context, cluster.urls);
+    const options = { servers: cluster.urls, stream: { replicas: REPLICAS } };
+    const producer = await startProducer(context, options);
+    const killedAtMs = [];
+    for (let kill = 1; kill <= kills; kill += 1) {
+      const leader = await waitFor(() => 'the replicas do not agree', inSync, context);
+      await pause(context, 200 + 300 * context.random());
+      killedAtMs.push(Date.now());
+      await leader.kill('SIGKILL');
+      await producer.drained();
+      await leader.restart();
+      context.progress(`kill ${kill} of ${kills}`);
+    }
+    await producer.finish();
+    await cluster.ready();
+    const { times, ...figures } = await account({ servers: cluster.urls, producers: [producer], times: true });
+    const gapsMs = gapsAfter(times, killedAtMs);
+    const gapP50Ms = percentile(gapsMs, 0.5);
+    if (gapP50Ms > GAP_P50_MAX_MS && !context.quick) figures.problems.push(`half of the gaps are longer than ${gapP50Ms} ms`);
+    Object.assign(figures.notes, { gap_p50_ms: gapP50Ms, gap_max_ms: Math.max(...gapsMs) });
+    return { faults: kills, ...figures };
+
+    /** Two kills must not take a majority of what is current. @returns the leader, once all have all */
+    async function inSync() {
+      const { leader, replicas = [] } = (await stream.info())?.cluster ?? {};
+      const current = replicas.filter((replica) => replica.current && !replica.offline);
+      return leader !== undefined && current.length === REPLICAS - 1 && cluster.servers[Number(leader.slice(1)) - 1];
+    }
+  },
+};
