@@ -215,6 +215,30 @@ describe('with a journal', () => {
     expect(pipeline.health().losses.events).toBe(0);
   });
 
+  it('publishes again what a stream has lost together with the process that wrote to it', async () => {
+    const directory = newDirectory();
+    const dead = journalIn(directory);
+    const chain = createChain(crypto.randomUUID());
+    const stream = streamSink();
+    for (let n = 1; n <= 300; n += 1) {
+      const event = seal(chain, draft('tool_exec'), 'auditEvent.-.-.svc', sha256);
+      dead.append(event);
+      if (n <= 200) await stream.sink.writeEvent(event);
+      if (n <= 200) dead.acknowledge(n);
+    }
+    await dead.close();
+    stream.goBackTo(150, false);
+    const pipeline = pipelineWith({ sink: stream.sink, journal: journalIn(directory) });
+    await vi.waitFor(() => expect(namesOf(stream.stored)).toContain('run_abandoned'));
+    const seqs = new Set(
+      eventsOf(stream.stored, chain.runId)
+        .slice(200)
+        .map(({ seq }) => seq),
+    );
+    for (let seq = 151; seq <= 300; seq += 1) expect(seqs.has(seq), `number ${seq}`).toBe(true);
+    await pipeline.shutdown();
+  });
+
   it('leaves what the sink has not taken to the next process, and says so', async () => {
     const directory = newDirectory();
     const gate = gateSink();

@@ -43,26 +43,27 @@ export class RollbackWatch {
     else if (streamSeq > this.#lastStreamSeq) this.#lastStreamSeq = streamSeq;
   }
 
+  /** Whether the sink has lost an event that it had stored; it has it again then. */
+  async hasLost(event: SealedEvent): Promise<boolean> {
+    const outcome = await this.#options.sink.writeEvent(event, { again: true });
+    if (outcome.status !== 'stored' || outcome.duplicate) return false;
+    this.#rolledBack(outcome.streamSeq ?? 0);
+    return true;
+  }
+
   async #probe(): Promise<void> {
-    const { sink, retentionMs } = this.#options;
-    if (this.#probing || this.#last === undefined || performance.now() - this.#lastAtMs > retentionMs) return;
+    if (this.#probing || this.#last === undefined) return;
+    if (performance.now() - this.#lastAtMs > this.#options.retentionMs) return;
     this.#probing = true;
-    try {
-      const outcome = await sink.writeEvent(this.#last, { again: true });
-      if (outcome.status === 'stored' && !outcome.duplicate) this.#rolledBack(outcome.streamSeq ?? 0);
-    } catch (error) {
-      log.error('a sink must not reject:', error);
-    } finally {
-      this.#probing = false;
-    }
+    await this.hasLost(this.#last).catch((error: unknown) => log.error('a sink must not reject:', error));
+    this.#probing = false;
   }
 
   #rolledBack(streamSeq: number): void {
     const before = this.#lastStreamSeq;
     this.#lastStreamSeq = streamSeq;
     log.error(
-      `the stream may have lost events that it had acknowledged: it was at ${before} and now gives ${streamSeq}. ` +
-        'What the journals still have is published again',
+      'the stream may have lost events that it had acknowledged: what the journals still have is published again',
     );
     this.#options.onRollback(before, streamSeq);
   }

@@ -39,7 +39,7 @@ export class ExportStatus {
   wentBackwards(lastStreamSeq: number, streamSeq: number): void {
     this.#emit(this.#options.health(), {
       went_backwards: true,
-      last_stream_seq: lastStreamSeq,
+      ...(lastStreamSeq > 0 && { last_stream_seq: lastStreamSeq }),
       stream_seq: streamSeq,
     });
   }

@@ -3,7 +3,9 @@ import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
+import type { JsonValue, SealedEvent } from '@spanledger/protocol';
 import { JournalFeed } from '../delivery/journal-feed.ts';
+import type { FeedSource } from '../delivery/journal-feed.ts';
 import type { DeliveryQueue } from '../delivery/delivery-queue.ts';
 import type { EventInput } from '../event-input.ts';
 import type { AdoptedJournal } from '../journal/adopted-journal.ts';
@@ -15,6 +17,8 @@ import type { OpenRun } from './open-runs.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
+type Fields = Record<string, JsonValue>;
+
 /** How often it looks for processes that have died meanwhile. */
 const LOOK_MS = 60_000;
 
@@ -23,6 +27,8 @@ export interface InheritanceOptions {
   readonly queue: DeliveryQueue;
   readonly instance: WorkflowContext;
   readonly emit: (scope: WorkflowContext, input: EventInput) => boolean;
+  /** Whether the sink has lost an event that it had stored. */
+  readonly hasLost: (event: SealedEvent) => Promise<boolean>;
 }
 
 /**
@@ -80,57 +86,77 @@ export class Inheritance {
 
   async #adopt(folder: string): Promise<void> {
     const adopted = await this.#options.journal.adopt(folder);
-    const runs = new OpenRuns();
-    const feed = new JournalFeed(watched(adopted, runs), this.#options.queue, true);
+    const watched = new WatchedJournal(adopted);
+    const feed = new JournalFeed(watched, this.#options.queue, true);
+    const isFresh = adopted.remainingMs > 0;
     this.#feeds.set(adopted, feed);
     if (adopted.unacknowledged > 0)
       log.info(`publishing ${adopted.unacknowledged} events that a dead process has left`);
     feed.readOn();
     // I9: an outage must not look as if what is named had been deleted.
     await feed.whenDone();
+    const { lastStored } = watched;
+    // The power cut that this process died of may have been the server's as well. Then all is read again.
+    if (isFresh && lastStored !== undefined && (await this.#options.hasLost(lastStored))) await feed.whenDone();
     if (this.#closed || adopted.isReported) return;
-    this.#reportLost(adopted, runs);
-    for (const run of runs.all) this.#reportAbandoned(run);
-    adopted.markReported();
+    if (this.#report(adopted, watched.runs)) adopted.markReported();
   }
 
-  #reportAbandoned({ runId, seq, hash, ...workflow }: OpenRun): void {
+  /** @returns whether all of it is kept. */
+  #report(adopted: AdoptedJournal, runs: OpenRuns): boolean {
+    const losses = this.#lossesOf(adopted, runs).map((fields) => this.#emitLoss(fields));
+    const abandoned = runs.all.map((run) => this.#reportAbandoned(run));
+    return [...losses, ...abandoned].every((isKept) => isKept);
+  }
+
+  #reportAbandoned({ runId, seq, hash, ...workflow }: OpenRun): boolean {
     const scope = { run: new Run('workflow', workflow), workflow };
-    const fields = { run_id: runId, last_seq: seq, head_hash: hash };
-    this.#options.emit(scope, { event: 'run_abandoned', fields });
     scope.run.markTerminal();
+    const fields = { run_id: runId, last_seq: seq, head_hash: hash };
+    return this.#options.emit(scope, { event: 'run_abandoned', fields });
   }
 
   /** I3: what was accepted and cannot be read any more. Where the events around it are there, by its numbers. */
-  #reportLost({ folder, lost, damages }: AdoptedJournal, { missing }: OpenRuns): void {
+  #lossesOf({ folder, lost, damages }: AdoptedJournal, { missing }: OpenRuns): Fields[] {
     for (const { file, kind } of damages) {
       if (kind === 'corrupt') log.error(`a journal is damaged, and kept in the quarantine beside it: ${file}`);
     }
-    if (lost.length === 0) return;
+    if (lost.length === 0) return [];
     const reason = 'journal_damaged';
-    let count = lost.reduce((sum, { from, to }) => sum + to - from + 1, 0);
-    for (const range of missing) {
-      this.#emitLoss(lossFields({ ...range, reason }));
-      count -= range.lastSeq - range.firstSeq + 1;
-    }
-    if (count > 0) this.#emitLoss({ reason, count, journal: path.basename(folder) });
+    const numbered = missing.map((range) => lossFields({ ...range, reason }));
+    const total = lost.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+    const count = missing.reduce((rest, { firstSeq, lastSeq }) => rest - (lastSeq - firstSeq + 1), total);
+    return count > 0 ? [...numbered, { reason, count, journal: path.basename(folder) }] : numbered;
   }
 
-  #emitLoss(fields: EventInput['fields']): void {
-    this.#options.emit(this.#options.instance, { event: 'audit_loss', fields });
+  #emitLoss(fields: Fields): boolean {
+    return this.#options.emit(this.#options.instance, { event: 'audit_loss', fields });
   }
 }
 
-function watched(adopted: AdoptedJournal, runs: OpenRuns) {
-  return {
-    // It grows no more: all of it is read in one go.
-    position: Number.MAX_SAFE_INTEGER,
-    acknowledge: (position: number) => adopted.acknowledge(position),
-    async *read(): AsyncGenerator<JournaledEvent, void, void> {
-      for await (const journaled of adopted.read()) {
-        runs.see(journaled.event);
-        yield journaled;
-      }
-    },
-  };
+/** A dead process's journal, of which is remembered what its events say. */
+class WatchedJournal implements FeedSource {
+  /** It grows no more: all of it is read in one go. */
+  readonly position = Number.MAX_SAFE_INTEGER;
+  readonly runs = new OpenRuns();
+  /** The last event that had been acknowledged before it was adopted. */
+  lastStored: SealedEvent | undefined;
+  readonly #adopted: AdoptedJournal;
+
+  constructor(adopted: AdoptedJournal) {
+    this.#adopted = adopted;
+  }
+
+  acknowledge(position: number): void {
+    this.#adopted.acknowledge(position);
+  }
+
+  async *read(): AsyncGenerator<JournaledEvent, void, void> {
+    const isFirst = this.lastStored === undefined;
+    for await (const journaled of this.#adopted.read()) {
+      this.runs.see(journaled.event);
+      if (isFirst && journaled.acknowledged) this.lastStored = journaled.event;
+      yield journaled;
+    }
+  }
 }

@@ -50,11 +50,18 @@ export class InstanceRun {
     this.#status = new ExportStatus({ health: options.health, counts, emit });
     if (journal !== undefined) {
       this.#predecessor = new Predecessor(journal.folder);
-      this.#inheritance = new Inheritance({ journal, queue: outbox.queue, instance: scope, emit: options.emit });
-      this.#rollback = new RollbackWatch({
+      const rollback = new RollbackWatch({
         sink: options.sink,
         retentionMs: journal.retentionMs,
         onRollback: (last, now) => this.#publishAgain(last, now),
+      });
+      this.#rollback = rollback;
+      this.#inheritance = new Inheritance({
+        ...options,
+        journal,
+        instance: scope,
+        queue: outbox.queue,
+        hasLost: (event) => rollback.hasLost(event),
       });
       this.#inheritance.start();
     }

@@ -28,6 +28,8 @@ export interface AdoptedJournal {
   /** Events that can be read. */
   readonly events: number;
   readonly unacknowledged: number;
+  /** How much of its retention is left, in milliseconds. */
+  readonly remainingMs: number;
   readonly damages: readonly JournalDamage[];
   /** Positions of events that were accepted and cannot be read any more. */
   readonly lost: readonly PositionRange[];
@@ -143,7 +145,7 @@ class DeadJournal implements AdoptedJournal {
   }
 
   close(): Promise<void> {
-    const isOver = this.#isDone() && this.#remainingMs() === 0;
+    const isOver = this.#isDone() && this.remainingMs === 0;
     return (this.#ended ??= this.#end(isOver ? () => this.#remove() : async () => this.#save()));
   }
 
@@ -181,10 +183,10 @@ class DeadJournal implements AdoptedJournal {
     if (!this.#isDone() || this.#ended !== undefined) return;
     this.#save();
     clearTimeout(this.#removing);
-    const remainingMs = this.#remainingMs();
+    const remainingMs = this.remainingMs;
     const next = (): void => {
       // A timer holds 24 days, and the file's clock is not the timer's.
-      if (this.#remainingMs() > 0) this.#removeWhenDone();
+      if (this.remainingMs > 0) this.#removeWhenDone();
       else if (this.#isDone()) this.#ended ??= this.#end(() => this.#remove());
     };
     this.#removing = setTimeout(next, Math.min(remainingMs, TIMER_MS_MAX)).unref();
@@ -195,7 +197,7 @@ class DeadJournal implements AdoptedJournal {
     this.bytes = 0;
   }
 
-  #remainingMs(): number {
+  get remainingMs(): number {
     return Math.max(0, this.#options.retentionMs - this.#restedMs());
   }
 
