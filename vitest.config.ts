@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 // Tests run from source: this export condition resolves every @spanledger package to its src/index.ts. The others are
 // Node's own: with 'module', meant for bundlers, there would be a second copy of the OpenTelemetry API.
-// Not `module`: OpenTelemetry's builds for bundlers do not load in Node.
-const conditions = ['@spanledger/source', 'node', 'import', 'default'];
+// Not `module`: OpenTelemetry's builds for bundlers do not load in Node. Not `import`: it would hold for `require` as well.
+const conditions = ['@spanledger/source', 'node', 'default'];
 
 export default defineConfig({
   resolve: { conditions },
