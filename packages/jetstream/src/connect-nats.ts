@@ -33,7 +33,8 @@ export interface ConnectNatsOptions {
  * while. A dead peer is noticed within 15 s. Like any connection it keeps the process alive, also while it is tried.
  *
  * @returns resolves when there is a connection, whenever that is.
- * @throws SpanledgerError `SPANLEDGER_SINK` when `signal` is aborted first; `SPANLEDGER_OPTION` when `credsFile` cannot be read.
+ * @throws SpanledgerError `SPANLEDGER_SINK` when `signal` is aborted first; `SPANLEDGER_OPTION` when `credsFile` cannot be
+ *   read or holds no credentials.
  */
 export async function connectNats(options: ConnectNatsOptions): Promise<NatsConnection> {
   const { signal } = options;
@@ -73,25 +74,33 @@ function connectionSettings(options: ConnectNatsOptions): NodeConnectionOptions 
 }
 
 function authenticatorFor({ credsFile, nkeySeed }: ConnectNatsOptions): Authenticator | undefined {
-  if (credsFile !== undefined) return credsAuthenticator(rereader(credsFile));
+  if (credsFile !== undefined) return credsFileAuthenticator(credsFile);
   if (nkeySeed !== undefined) return nkeyAuthenticator(new TextEncoder().encode(nkeySeed));
   return undefined;
 }
 
-/** Reads the file anew each time. While it is missing, what was read last: an authenticator that throws ends the connection. */
-function rereader(path: string): () => Uint8Array {
-  let latest: Uint8Array;
+/**
+ * Reads the file anew each time. While it is missing or half written, it answers with what was read last: an authenticator
+ * that throws ends the connection for ever.
+ */
+function credsFileAuthenticator(path: string): Authenticator {
+  let latest: Authenticator;
   try {
-    latest = readFileSync(path);
+    latest = credsAuthenticator(readFileSync(path));
+    latest('nonce');
   } catch (cause) {
-    throw new SpanledgerError('SPANLEDGER_OPTION', `credsFile ${path} cannot be read`, { cause });
+    throw new SpanledgerError('SPANLEDGER_OPTION', `credsFile ${path} cannot be read, or holds no credentials`, {
+      cause,
+    });
   }
-  return () => {
+  return (nonce) => {
     try {
-      latest = readFileSync(path);
+      const current = credsAuthenticator(readFileSync(path));
+      const answer = current(nonce);
+      latest = current;
+      return answer;
     } catch {
-      // Being replaced: the next attempt reads it.
+      return latest(nonce); // Being replaced: the next attempt reads it.
     }
-    return latest;
   };
 }

@@ -94,7 +94,9 @@ class JetStreamSink implements AuditSink {
   async #open(): Promise<void> {
     const { signal } = this.#abort;
     try {
-      const connection = await (typeof this.#source === 'function' ? this.#source(signal) : this.#source);
+      const source = typeof this.#source === 'function' ? this.#source(signal) : this.#source;
+      // One that is there is used at once.
+      const connection = 'then' in source ? await source : source;
       if (!signal.aborted) {
         this.#connection = connection;
         this.#publisher.attach(connection);

@@ -1,41 +1,11 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { messageId } from '@spanledger/protocol';
-import type { SealedEvent, SpanledgerError, WriteOutcome } from '@spanledger/protocol';
 import { startNats } from '@spanledger/testkit';
 import { describe, expect, it } from 'vitest';
 import { connectNats, ensureStream, jetStreamSink } from '../src/index.ts';
-import type { JetStreamSinkOptions, NatsConnectionLike } from '../src/index.ts';
-import { CLIENTS, interleave, observer, parse, readAll, sealRun, until, updateStream } from './support.ts';
-
-/** A sink that keeps what it is told, and what it answered. */
-function watchedSink(options: JetStreamSinkOptions) {
-  const alarms: SpanledgerError[] = [];
-  const sink = jetStreamSink({ ...options, onAlarm: (error) => alarms.push(error) });
-  let answered = 0;
-  const write = (events: readonly SealedEvent[]): Promise<WriteOutcome[]> =>
-    Promise.all(
-      events.map(async (event) => {
-        const outcome = await sink.writeEvent(event);
-        answered += 1;
-        return outcome;
-      }),
-    );
-  return { sink, alarms, write, answered: () => answered };
-}
-
-const statuses = (outcomes: readonly WriteOutcome[]): string[] => [...new Set(outcomes.map(({ status }) => status))];
-const alarmed = (alarms: readonly SpanledgerError[], text: string): boolean =>
-  alarms.some(({ message }) => message.includes(text));
-
-/** Each event of each run once, and in order. */
-async function expectLedger(connection: NatsConnectionLike, runs: readonly (readonly SealedEvent[])[]): Promise<void> {
-  const stored = parse(await readAll(connection));
-  expect(stored).toHaveLength(runs.flat().length);
-  for (const run of runs) {
-    const numbers = stored.filter(({ runId }) => runId === run[0]!.runId).map(({ seq }) => seq);
-    expect(numbers).toEqual(run.map(({ seq }) => seq));
-  }
-}
+import type { NatsConnectionLike } from '../src/index.ts';
+import { CLIENTS, interleave, observer, readAll, sealRun, until, updateStream } from './support.ts';
+import { alarmed, expectLedger, statuses, watchedSink } from './watched-sink.ts';
 
 describe.each(Object.entries(CLIENTS))('over %s', (_name, connect) => {
   it('loses, repeats and reorders nothing when the server is killed in the middle of 20,000 events', async () => {
