@@ -1,6 +1,7 @@
 // A process dies by kill -9, in the middle of everything, again and again; the next one finds its journal.
 import { startNats } from '@spanledger/testkit';
 import { account } from '../lib/accounting.mjs';
+import { untilAdopted } from '../lib/adopted.mjs';
 import { startProducer } from '../lib/producer-process.mjs';
 import { pause } from '../lib/wait.mjs';
 
@@ -17,7 +18,10 @@ export default {
   async run(context) {
     const [kills, livesMs] = context.quick ? [5, 600] : [200, 1_150];
     const server = context.own(await startNats());
-    const options = { servers: server.url, journal: { directory: `${context.directory}/journal`, retentionMs: 10_000 } };
+    const options = {
+      servers: server.url,
+      journal: { directory: `${context.directory}/journal`, retentionMs: 10_000 },
+    };
     const producers = [];
     for (let kill = 1; kill <= kills; kill += 1) {
       const program = kill % SERVICE_EVERY === 0 ? 'service' : 'pipeline';
@@ -29,9 +33,11 @@ export default {
     }
     const last = await startProducer(context, options);
     producers.push(last);
-    await pause(context, 1_000);
+    const adoptedMs = await untilAdopted(context, options.journal);
     await last.drained();
     await last.finish();
-    return { faults: kills, ...(await account({ servers: server.url, producers })) };
+    const figures = await account({ servers: server.url, producers });
+    figures.notes.last_adopted_after_s = adoptedMs / 1000;
+    return { faults: kills, ...figures };
   },
 };

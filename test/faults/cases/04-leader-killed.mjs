@@ -37,7 +37,8 @@ export default {
     const { times, ...figures } = await account({ servers: cluster.urls, producers: [producer], times: true });
     const gapsMs = gapsAfter(times, killedAtMs);
     const gapP50Ms = percentile(gapsMs, 0.5);
-    if (gapP50Ms > GAP_P50_MAX_MS && !context.quick) figures.problems.push(`half of the gaps are longer than ${gapP50Ms} ms`);
+    if (gapP50Ms > GAP_P50_MAX_MS && !context.quick)
+      figures.problems.push(`half of the gaps are longer than ${gapP50Ms} ms`);
     Object.assign(figures.notes, { gap_p50_ms: gapP50Ms, gap_max_ms: Math.max(...gapsMs) });
     return { faults: kills, ...figures };
 

@@ -27,7 +27,11 @@ export default {
       padBytes: 0,
       journal: { directory: `${context.directory}/journal`, maxBytes: 8 * 1024 ** 3 },
     });
-    await waitFor(() => 'no replicas', async () => (await stream.info())?.cluster?.replicas?.length === 2, context);
+    await waitFor(
+      () => 'no replicas',
+      async () => (await stream.info())?.cluster?.replicas?.length === 2,
+      context,
+    );
     await pause(context, 1_000);
     const [first, second] = cluster.servers;
     await Promise.all([first.kill('SIGKILL'), second.kill('SIGKILL')]);

@@ -39,14 +39,22 @@ export default {
       const startedMs = performance.now();
       proxy.dropClientToServer();
       proxy.dropServerToClient();
-      await waitFor(() => 'the client does not notice', () => proxy.connections === 0, context);
+      await waitFor(
+        () => 'the client does not notice',
+        () => proxy.connections === 0,
+        context,
+      );
       proxy.resume();
       return performance.now() - startedMs;
     }
 
     const plan = planOf(context);
     for (const [i, name] of plan.entries()) {
-      await waitFor(() => 'no connection', () => proxy.connections > 0, context);
+      await waitFor(
+        () => 'no connection',
+        () => proxy.connections > 0,
+        context,
+      );
       await pause(context, 200 + 400 * context.random());
       await faults[name]();
       // A connection needs up to two seconds to come back, so not every cut waits until all is stored.

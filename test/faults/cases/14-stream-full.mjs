@@ -26,7 +26,11 @@ export default {
     for (let round = 1; round <= rounds; round += 1) {
       await waitFor(() => 'the stream does not fill', isFull, context);
       const fullAtMs = performance.now();
-      await waitFor(() => `no alarm: ${producer.stderr}`, () => alarms() >= round, context);
+      await waitFor(
+        () => `no alarm: ${producer.stderr}`,
+        () => alarms() >= round,
+        context,
+      );
       alarmedMs.push(performance.now() - fullAtMs);
       await pause(context, fullMs);
       await stream.update({ max_msgs: -1 });

@@ -27,10 +27,18 @@ export default {
     await server.restart();
     const stream = await openStreamAdmin(context, server.url);
     const producer = await startProducer(context, { servers: server.url, padBytes: 800, rate: FILL_RATE });
-    await waitFor(() => 'the disk does not fill', () => /no space left|out of .*resources/i.test(server.log), context);
+    await waitFor(
+      () => 'the disk does not fill',
+      () => /no space left|out of .*resources/i.test(server.log),
+      context,
+    );
     producer.setRate(5_000);
     const { messages: storedBefore } = (await stream.info())?.state ?? { messages: 0 };
-    await waitFor(() => 'no alarm', () => producer.stderr.includes('alarm: '), context);
+    await waitFor(
+      () => 'no alarm',
+      () => producer.stderr.includes('alarm: '),
+      context,
+    );
     context.progress('the disk is full');
     await pause(context, context.quick ? 2_000 : 60_000);
     execFileSync('mount', ['-o', `remount,size=${LARGER}`, disk]);

@@ -13,7 +13,7 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
  * @param {object} from
  * @param {string | string[]} from.servers
  * @param {string} [from.stream]
- * @param {{ process: string, tallyFile: string, killed: boolean }[]} from.producers all that ever wrote there
+ * @param {{ process: string, tallyFile: string, killed: boolean, stderr?: string }[]} from.producers all that ever wrote there
  * @param {boolean} [from.times] tell when each message was stored
  * @param {boolean} [from.checkpoints] hold checkpoints against the places of what they name; not where a server lost some of it
  * @returns the figures of a case without `faults`, with `problems`, `notes` and, if asked for, `times`
@@ -136,6 +136,13 @@ function groupLosses(book) {
     },
     rest: () => unnumbered + sum([...byRun].map(([runId, missing]) => (book.runs.has(runId) ? 0 : missing))),
   };
+}
+
+/** I9: what repeats itself is not somebody else. */
+function falseAlarms(producers) {
+  return producers
+    .filter(({ stderr = '' }) => stderr.includes('uses our message ids'))
+    .map(({ process }) => `${process} takes its own repetitions for somebody else's messages`);
 }
 
 /** The packages' own reader must find the same, and nothing but reported losses. */
