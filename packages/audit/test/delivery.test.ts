@@ -93,6 +93,25 @@ describe('with a journal', () => {
     assertLedger(sink.stored.records);
   });
 
+  it('catches up with a journal that grows while it is read', async () => {
+    const sink = gateSink();
+    const journal = journalIn(newDirectory(), { segmentBytes: MIB });
+    const read = vi.spyOn(journal, 'read');
+    const pipeline = pipelineWith({ sink, journal, queueMaxBytes: MIB });
+    const scope = newScope();
+    const emit = (): void => void pipeline.emit(scope, { event: 'tool_exec', fields: { pad: 'x'.repeat(300) } });
+    for (let n = 0; n < 10_000; n += 1) emit();
+    sink.open();
+    // Some in every turn: the end of the journal is never where it was when reading began.
+    for (let turn = 0; turn < 2_000; turn += 1) {
+      emit();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await pipeline.flush()).toBe(true);
+    expect(eventsOf(sink.stored, scope.run.id).map(({ seq }) => seq)).toEqual(upTo(12_000));
+    expect(read.mock.calls.length).toBeLessThan(20);
+  });
+
   it('tries again what the sink gives up on, and loses nothing', async () => {
     const stored = memorySink();
     let broken = true;

@@ -9,6 +9,9 @@ const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 
+/** Of the newest events, which need not be read back when all before them are on their way. */
+const HELD_BYTES_MAX = 1024 * 1024;
+
 /** What a feed needs of a journal, its own process's or a dead one's. */
 export interface FeedSource {
   /** Position of the last event. */
@@ -39,6 +42,9 @@ export class JournalFeed {
   #retryMs = RETRY_MIN_MS;
   #retryTimer: NodeJS.Timeout | undefined;
   #reading = false;
+  /** While older events are read: the newest ones, without a gap, so that reading comes to an end under any load. */
+  #held: { readonly event: SealedEvent; readonly position: number }[] = [];
+  #heldBytes = 0;
   /** Counts rewinds: whoever reads stops, and starts again where it should. */
   #rewinds = 0;
   #closed = false;
@@ -63,12 +69,15 @@ export class JournalFeed {
 
   /** An event was journaled just now, at the next position. */
   appended(event: SealedEvent, position: number): void {
-    if (this.#reading || !this.#queue.hasRoom) {
-      this.readOn();
+    if (!this.#reading && this.#queue.hasRoom) {
+      this.#next = position + 1;
+      this.#push(event, position, false);
       return;
     }
-    this.#next = position + 1;
-    this.#push(event, position, false);
+    if (this.#heldBytes > HELD_BYTES_MAX) this.#dropHeld();
+    this.#held.push({ event, position });
+    this.#heldBytes += event.bytes.length;
+    this.readOn();
   }
 
   /** Reads what is journaled and not yet on its way. */
@@ -118,20 +127,17 @@ export class JournalFeed {
   }
 
   async #readAll(): Promise<void> {
-    while (!this.#closed && this.#next <= this.#source.position) {
-      const end = this.#source.position;
-      const rewinds = this.#rewinds;
-      try {
-        await this.#readThrough(end, rewinds);
-      } catch (error) {
-        log.error('the journal could not be read, and is read again later:', error);
-        this.#reading = false;
-        this.failed(this.#next);
-        return;
+    try {
+      while (!this.#closed && this.#next <= this.#source.position) {
+        if (this.#next === this.#held[0]?.position) await this.#sendHeld();
+        else await this.#readThrough(this.#source.position, this.#rewinds);
       }
+      this.#againThrough = 0;
+    } catch (error) {
+      log.error('the journal could not be read, and is read again later:', error);
+      this.failed(this.#next);
     }
     this.#reading = false;
-    this.#againThrough = 0;
     this.#checkWaiters();
   }
 
@@ -139,7 +145,7 @@ export class JournalFeed {
     for await (const { position, event, acknowledged } of this.#source.read(this.#next - 1)) {
       // I7: read no further ahead than the queue has room for.
       if (!this.#queue.hasRoom) await this.#queue.whenRoom();
-      if (this.#closed || rewinds !== this.#rewinds) return;
+      if (this.#closed || rewinds !== this.#rewinds || position === this.#held[0]?.position) return;
       if (position < this.#next) continue;
       this.#next = position + 1;
       const isWanted = !acknowledged || position <= this.#againThrough;
@@ -147,7 +153,21 @@ export class JournalFeed {
       if (this.#waiters.length > 0) this.#checkWaiters();
     }
     // Those at the end may have been removed: they were acknowledged.
-    this.#next = Math.max(this.#next, end + 1);
+    this.#next = Math.max(this.#next, Math.min(end + 1, this.#held[0]?.position ?? Number.POSITIVE_INFINITY));
+  }
+
+  async #sendHeld(): Promise<void> {
+    await this.#queue.whenRoom();
+    // They may have been dropped meanwhile, for newer ones.
+    if (this.#closed || this.#next !== this.#held[0]?.position) return;
+    for (const { event, position } of this.#held) this.#push(event, position, false);
+    this.#next = this.#held.at(-1)!.position + 1;
+    this.#dropHeld();
+  }
+
+  #dropHeld(): void {
+    this.#held = [];
+    this.#heldBytes = 0;
   }
 
   #push(event: SealedEvent, position: number, wasStored: boolean): void {
