@@ -1,11 +1,12 @@
-// The events that the publishers publish: sealed, 600 bytes each, in a hundred runs.
+// The events of the measures: 600 bytes each, in a hundred runs; sealed, or as an application would make them itself.
 import { createHash, randomUUID } from 'node:crypto';
 import { createChain, encodeSubject, seal } from '@spanledger/protocol';
 
-const EVENT_BYTES = 600;
+export const EVENT_BYTES = 600;
+export const RUNS = 100;
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
-export function sealedEvents(count, runs = 100, eventBytes = EVENT_BYTES) {
+export function sealedEvents(count, runs = RUNS, eventBytes = EVENT_BYTES) {
   const chains = Array.from({ length: runs }, () => createChain(randomUUID()));
   const subjects = chains.map((chain) => subjectOf(chain.runId));
   return Array.from({ length: count }, (_, i) => {
@@ -26,3 +27,21 @@ const envelope = (chain) => ({
   prev_hash: chain.head,
   correlation_id: chain.runId,
 });
+
+/** @returns what makes the next event, with nothing that a ledger adds: no chain, no hash. */
+export function plainEvents() {
+  const runs = Array.from({ length: RUNS }, (_, i) => ({ runId: randomUUID(), executionId: `execution-${i}`, seq: 0 }));
+  const next = (run, pad) => ({
+    ts: new Date().toISOString(),
+    event: 'tool_exec',
+    producer: 'bench',
+    run_id: run.runId,
+    seq: (run.seq += 1),
+    workflow_id: 'bench',
+    workflow_execution_id: run.executionId,
+    duration_ms: 12,
+    fields: { tool: 'search', call_id: 'call-1', pad },
+  });
+  const pad = 'x'.repeat(EVENT_BYTES - JSON.stringify(next(runs[0], '')).length);
+  return (i) => next(runs[i % RUNS], pad);
+}

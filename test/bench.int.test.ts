@@ -11,11 +11,20 @@ const finite = expect.toSatisfy(Number.isFinite, 'a number');
 it('measures everything, and its last line has the fixed keys', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [RUN, '--json', '--quick']);
   expect(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({
-    publish: { ratio: positive, of_ceiling: positive },
+    publish: { ratio: positive, ratio_tuned: positive, of_ceiling: positive, memory_per_second: positive },
+    emit: { ratio: positive, cpu_us: positive },
     span_cpu: { ratio: positive },
     undesignated: { added_us: finite, unsampled_added_us: finite },
     hook: { p50_us: positive, p99_us: positive },
     journal: { ratio: positive },
+    loop_delay: {
+      p99_ms: positive,
+      baseline_p99_ms: positive,
+      offered_per_second: positive,
+      counts: expect.any(Boolean),
+    },
+    drain: { ratio: positive, per_second: positive, resume_ms: positive },
+    memory: { slope: finite, outage_rss_growth_mb: finite },
     machine: { cpu: expect.any(String), cores: positive, node: process.version },
     not_measured: expect.arrayContaining([expect.any(String)]),
   });

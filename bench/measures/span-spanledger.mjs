@@ -1,16 +1,12 @@
-// Process CPU per audited span, from `startSpan` to acknowledged by JetStream. No other exporter is there.
-import { AuditSpanProcessor, createAuditPipeline, genai } from '@spanledger/audit';
-import { connectNats, jetStreamSink } from '@spanledger/jetstream';
+// Process CPU per audited span, from `startSpan` to journaled, and acknowledged by JetStream. No other exporter is there.
+import { AuditSpanProcessor, genai } from '@spanledger/audit';
 import { WorkflowSampler, WorkflowSpanProcessor } from '@spanledger/otel';
 import { input, report, timed } from '../measure.mjs';
+import { startPipeline } from '../service.mjs';
 import { AlwaysOnSampler, makeSpan, tracerOf } from '../spans.mjs';
 import { percentile } from '../statistics.mjs';
 
-const connection = await connectNats({ servers: input.url });
-const pipeline = createAuditPipeline({
-  producer: 'bench',
-  sink: jetStreamSink({ connection, stream: input.stream }),
-});
+const { pipeline, stop } = await startPipeline(input);
 const audit = new AuditSpanProcessor({ pipeline, rules: [genai()] });
 const tracer = tracerOf([new WorkflowSpanProcessor(), audit], new WorkflowSampler(new AlwaysOnSampler()));
 const run = async (count) => {
@@ -22,22 +18,24 @@ const run = async (count) => {
 
 await run(input.warmup);
 const { cpuSeconds } = await timed(() => run(input.count));
-report({ cpuUs: (cpuSeconds / input.count) * 1e6, ...(await hookTimes()) });
+const times = await hookTimes();
+await stop();
+report({ cpuUs: (cpuSeconds / input.count) * 1e6, ...times });
 
 /** Time inside `onStart` and `onEnd` of a designated span, in microseconds, while events are being published. */
 async function hookTimes() {
-  const times = [];
+  const taken = [];
   const clocked = (hook) =>
     function clockedHook(...args) {
       const started = process.hrtime.bigint();
       hook.apply(audit, args);
-      times.push(Number(process.hrtime.bigint() - started) / 1e3);
+      taken.push(Number(process.hrtime.bigint() - started) / 1e3);
     };
   audit.onStart = clocked(audit.onStart);
   audit.onEnd = clocked(audit.onEnd);
   await run(input.count);
   const perSpan = [];
-  for (let i = 0; i + 1 < times.length; i += 2) perSpan.push(times[i] + times[i + 1]);
+  for (let i = 0; i + 1 < taken.length; i += 2) perSpan.push(taken[i] + taken[i + 1]);
   perSpan.sort((a, b) => a - b);
   return { hookP50Us: percentile(perSpan, 0.5), hookP99Us: percentile(perSpan, 0.99) };
 }
