@@ -1,6 +1,8 @@
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import { compileRules, createAuditPipeline, registerPipeline } from '@spanledger/audit';
-import type { AuditPipeline } from '@spanledger/audit';
+import type { AuditPipeline, Journal } from '@spanledger/audit';
+import { logger } from './diagnostics.ts';
+import { openOwnJournal } from './open-journal.ts';
 import { openLedger } from './open-ledger.ts';
 import type { ResolvedConfig } from './resolve-config.ts';
 import { addParts } from './sdk-parts.ts';
@@ -8,28 +10,41 @@ import { addParts } from './sdk-parts.ts';
 /** Everything that `start` and `withSpanledger` make, in place. */
 export interface Assembly {
   readonly pipeline: AuditPipeline;
-  /** Name of the sink. */
-  readonly sink: string;
   readonly sdkConfig: Partial<NodeSDKConfiguration>;
   /** Takes it all back, for a start that fails later. */
   readonly undo: () => void;
 }
 
 /**
- * Ledger, pipeline, and an SDK configuration that feeds it.
+ * Ledger, journal, pipeline, and an SDK configuration that feeds it.
  *
  * @throws SpanledgerError for what is wrong with the configuration, or `SPANLEDGER_STARTED`; nothing is left open then.
  */
 export function assemble(config: ResolvedConfig, sdkConfig: Partial<NodeSDKConfiguration>): Assembly {
-  const sink = openLedger(config);
+  const pipeline = openPipeline(config);
   let unregister: (() => void) | undefined;
   const undo = (): void => {
     unregister?.();
-    void sink.close(0);
+    void pipeline.shutdown(0);
   };
   try {
-    const pipeline = createAuditPipeline({
+    unregister = registerPipeline(pipeline);
+    return { pipeline, sdkConfig: addParts(config, pipeline, sdkConfig), undo };
+  } catch (error) {
+    undo();
+    throw error;
+  }
+}
+
+/** The pipeline owns ledger and journal, and closes them, from the moment that there is one. */
+function openPipeline(config: ResolvedConfig): AuditPipeline {
+  const sink = openLedger(config);
+  let journal: Journal | undefined;
+  try {
+    journal = openOwnJournal(config);
+    return createAuditPipeline({
       sink,
+      journal,
       producer: config.producer,
       agentVersion: config.agentVersion,
       orgId: config.orgId,
@@ -39,10 +54,9 @@ export function assemble(config: ResolvedConfig, sdkConfig: Partial<NodeSDKConfi
       ...(config.queueMaxBytes !== undefined && { queueMaxBytes: config.queueMaxBytes }),
       ...(config.eventMaxBytes !== undefined && { eventMaxBytes: config.eventMaxBytes }),
     });
-    unregister = registerPipeline(pipeline);
-    return { pipeline, sink: sink.name, sdkConfig: addParts(config, pipeline, sdkConfig), undo };
   } catch (error) {
-    undo();
+    void sink.close(0);
+    journal?.close().catch((problem: unknown) => logger.warn('the unused journal could not be removed:', problem));
     throw error;
   }
 }

@@ -17,6 +17,18 @@ export interface NatsConfig extends Omit<ConnectNatsOptions, 'servers' | 'name' 
   readonly subject?: 'auditEvent';
 }
 
+/** The journal of this process. Its directory is shared by the processes of one machine that have the same producer. */
+export interface JournalConfig {
+  /** On a local disk that outlives the process: `.spanledger` in the working directory by default. */
+  readonly directory?: string;
+  /** Bytes on the disk, with what was adopted from dead processes. Default 1 GiB; at least three segments. */
+  readonly maxBytes?: number;
+  /** How long events that the ledger has acknowledged are kept, in milliseconds. Default 600,000 (ten minutes). */
+  readonly retentionMs?: number;
+  /** Bytes of one file, allocated in advance. Default 4 MiB; 4 KiB to 1 GiB. */
+  readonly segmentBytes?: number;
+}
+
 /** What a service says of itself. Everything is optional where the environment says it; every unknown key is an error. */
 export interface SpanledgerConfig {
   /**
@@ -27,6 +39,14 @@ export interface SpanledgerConfig {
   readonly nats?: NatsConfig;
   /** A ledger other than NATS or the local file; closed at shutdown. Not together with `nats`. */
   readonly sink?: AuditSink;
+  /**
+   * Keeps events on the local disk until the ledger has them: a directory, or an object with sizes; `false` keeps them in memory
+   * only. Default: on, in `.spanledger` of the working directory. Environment: SPANLEDGER_JOURNAL_DIR.
+   *
+   * One that is given here or in the environment and cannot be created is the error `SPANLEDGER_JOURNAL`. Without the default
+   * one the service goes on with its events in memory, and says so.
+   */
+  readonly journal?: string | JournalConfig | false;
   /** Where workflow identity may be sent to. Default: nowhere. Environment: SPANLEDGER_ALLOWED_HOSTS, separated by commas. */
   readonly outbound?: { readonly allowedHosts: readonly string[] };
   /** Whether to believe inbound workflow headers: `true` (default), `false`, or a function of the request. */
@@ -59,6 +79,7 @@ export const CONFIG_KEYS = Object.keys({
   producer: true,
   nats: true,
   sink: true,
+  journal: true,
   outbound: true,
   trustInbound: true,
   audit: true,
@@ -83,3 +104,10 @@ export const NATS_KEYS = Object.keys({
   pass: true,
   tls: true,
 } satisfies Record<keyof NatsConfig, true>);
+
+export const JOURNAL_KEYS = Object.keys({
+  directory: true,
+  maxBytes: true,
+  retentionMs: true,
+  segmentBytes: true,
+} satisfies Record<keyof JournalConfig, true>);

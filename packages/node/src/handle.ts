@@ -1,7 +1,14 @@
-import type { AuditPipeline } from '@spanledger/audit';
+import type { AuditPipeline, PipelineHealth } from '@spanledger/audit';
 import { SpanledgerError } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
-import { watchProcessEnd } from './process-end.ts';
+import { watchLossAtExit, watchProcessEnd } from './process-end.ts';
+
+/**
+ * How the ledger of this process is doing, as plain data. `off` where there is none: nothing was started, or OpenTelemetry is
+ * disabled and `allowDisabled` said to go on. It keeps nothing then, and need not: a readiness route answers 503 for
+ * `failing`, and for `off` if the service must not run unaudited.
+ */
+export type SpanledgerHealth = PipelineHealth | { readonly status: 'off'; readonly accepting: false };
 
 /** The running pipeline of this process. */
 export interface SpanledgerHandle {
@@ -9,6 +16,9 @@ export interface SpanledgerHandle {
   readonly producer: string;
   /** Where the ledger goes: `jetstream`, `file`, … or `none` where OpenTelemetry is disabled. */
   readonly sink: string;
+
+  /** How it is doing now. Cheap: for a readiness route, also at every request. */
+  health(): SpanledgerHealth;
 
   /**
    * Waits until every event emitted so far is stored, or known not to be. Never rejects.
@@ -30,11 +40,12 @@ export interface SpanledgerHandle {
 /** What the handle is made of. */
 export interface HandleParts {
   readonly pipeline: AuditPipeline;
-  readonly sink: string;
   readonly timeoutMs: number;
   /** Shuts down what `start()` made beside the pipeline. */
   readonly shutdownSdk?: () => Promise<void>;
 }
+
+const OFF: SpanledgerHealth = Object.freeze({ status: 'off', accepting: false });
 
 const KEY = Symbol.for('@spanledger/node/handle@1');
 
@@ -59,15 +70,30 @@ export function refuseSecondStart(): void {
 
 /** Makes the handle of this process, and lets it see the process's end. */
 export function publishHandle(parts: HandleParts): SpanledgerHandle {
-  const handle = createHandle(parts, () => unwatch());
-  const unwatch = watchProcessEnd(handle);
+  const handle = createHandle(parts, {
+    begun: () => unwatchEnd(),
+    done: () => unwatchExit(),
+  });
+  const unwatchEnd = watchProcessEnd(handle);
+  const unwatchExit = watchLossAtExit(() => onlyInMemory(parts.pipeline.health()));
   return ((globalThis as Holder)[KEY] = handle);
 }
 
 /** The handle of a process that goes on without a ledger. */
 export function publishInertHandle(producer: string): SpanledgerHandle {
-  const nothing = async (): Promise<void> => {};
-  return ((globalThis as Holder)[KEY] = { producer, sink: 'none', flush: async () => true, shutdown: nothing });
+  const inert: SpanledgerHandle = {
+    producer,
+    sink: 'none',
+    health: () => OFF,
+    flush: async () => true,
+    shutdown: async () => {},
+  };
+  return ((globalThis as Holder)[KEY] = inert);
+}
+
+/** `health()` of this process's pipeline, from anywhere: a readiness route needs no handle. */
+export function health(): SpanledgerHealth {
+  return currentHandle()?.health() ?? OFF;
 }
 
 /**
@@ -79,19 +105,32 @@ export async function flush(deadlineMs?: number): Promise<boolean> {
   return (await currentHandle()?.flush(deadlineMs)) ?? true;
 }
 
-function createHandle({ pipeline, sink, timeoutMs, shutdownSdk }: HandleParts, unwatch: () => void): SpanledgerHandle {
+/** Told when a shutdown begins, and when it is over. */
+interface ShutdownObserver {
+  begun(): void;
+  done(): void;
+}
+
+function createHandle({ pipeline, timeoutMs, shutdownSdk }: HandleParts, observer: ShutdownObserver): SpanledgerHandle {
   let closing: Promise<void> | undefined;
   const close = async (deadlineMs: number): Promise<void> => {
-    unwatch();
+    observer.begun();
     // Side by side: a trace collector that does not answer takes no time from the ledger.
     await Promise.all([pipeline.shutdown(deadlineMs), shutdownSdk && within(deadlineMs, shutdownSdk())]);
+    observer.done();
   };
   return {
     producer: pipeline.producer,
-    sink,
+    sink: pipeline.health().sink.name,
+    health: () => pipeline.health(),
     flush: (deadlineMs = timeoutMs) => pipeline.flush(deadlineMs),
     shutdown: (deadlineMs = timeoutMs) => (closing ??= close(deadlineMs)),
   };
+}
+
+/** How many events end with the process: those in the queue, unless the journal has them, and those that no report names. */
+function onlyInMemory({ queue, journal, losses }: PipelineHealth): number {
+  return losses.unreported + (journal === undefined ? queue.events : 0);
 }
 
 async function within(deadlineMs: number, work: Promise<void>): Promise<void> {

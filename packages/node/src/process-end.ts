@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { logger } from './diagnostics.ts';
 
 /** What is done about the end. */
 interface Ending {
@@ -7,8 +8,9 @@ interface Ending {
 }
 
 /**
- * Gets the ledger out before the process ends: at SIGTERM, at SIGINT, and when the event loop runs empty. `process.exit()`
- * leaves no time to; who calls it awaits `flush()` before.
+ * Gets the ledger out before the process ends: at SIGTERM, at SIGINT, and when the event loop runs empty. `process.exit()`, a throw
+ * and an unhandled rejection leave no time to: what is in the journal is published by the next process. They are not
+ * listened for, so that exit code and stack are Node's own.
  *
  * @returns the function that stops watching; a shutdown calls it, so that a second signal ends the process at once.
  */
@@ -29,6 +31,21 @@ export function watchProcessEnd(ending: Ending): () => void {
   // Before all others: a `once` handler of the application is no longer counted when it has had its turn.
   process.prependListener('SIGTERM', onSignal).prependListener('SIGINT', onSignal).on('beforeExit', onEmptyLoop);
   return () => void process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('beforeExit', onEmptyLoop);
+}
+
+/**
+ * Says in one line how many events a process that ends without a shutdown takes with it.
+ *
+ * @param lostNow how many there are in memory only.
+ * @returns the function that stops it; a shutdown that is over has said it itself.
+ */
+export function watchLossAtExit(lostNow: () => number): () => void {
+  const onExit = (): void => {
+    const lost = lostNow();
+    if (lost > 0) logger.error(`the process ended before the ledger had ${lost} events: they are lost`);
+  };
+  process.on('exit', onExit);
+  return () => void process.off('exit', onExit);
 }
 
 /**

@@ -7,7 +7,9 @@ import { NATS_KEYS } from './config.ts';
 import type { NatsConfig, SpanledgerConfig } from './config.ts';
 import { parseNatsServers } from './nats-servers.ts';
 import type { NatsServers } from './nats-servers.ts';
-import { nearestName } from './nearest-name.ts';
+import { resolveJournal } from './resolve-journal.ts';
+import type { ResolvedJournal } from './resolve-journal.ts';
+import { refuseUnknown } from './unknown-option.ts';
 
 /** `nats` with its servers found and taken apart. */
 export type ResolvedNats = Omit<NatsConfig, 'servers'> & NatsServers;
@@ -19,6 +21,8 @@ export interface ResolvedConfig {
   /** `undefined`: the ledger is `sink`, or a local file. */
   readonly nats: ResolvedNats | undefined;
   readonly sink: AuditSink | undefined;
+  /** `undefined`: events are in memory only. */
+  readonly journal: ResolvedJournal | undefined;
   readonly outbound: { readonly allowedHosts: readonly string[] } | undefined;
   readonly trustInbound: TrustInbound;
   readonly audit: DesignationRules;
@@ -65,6 +69,7 @@ export function resolveConfig(
     agentVersion: service.version,
     nats: config.sink === undefined ? resolveNats(config.nats, env) : undefined,
     sink: config.sink,
+    journal: resolveJournal(config.journal, env['SPANLEDGER_JOURNAL_DIR']),
     outbound: resolveOutbound(config.outbound, env),
     trustInbound: config.trustInbound ?? true,
     audit: config.audit ?? [genai(), http()],
@@ -95,14 +100,6 @@ function resolveNats(nats: NatsConfig | undefined, env: Environment): ResolvedNa
 function resolveOutbound(outbound: SpanledgerConfig['outbound'], env: Environment): ResolvedConfig['outbound'] {
   const allowedHosts = outbound?.allowedHosts ?? list(env['SPANLEDGER_ALLOWED_HOSTS']);
   return allowedHosts === undefined ? undefined : { allowedHosts };
-}
-
-function refuseUnknown(given: object, known: readonly string[], path: string): void {
-  const unknown = Object.keys(given).find((key) => !known.includes(key));
-  if (unknown === undefined) return;
-  const meant = nearestName(unknown, known);
-  const hint = meant === undefined ? `known are ${known.join(', ')}` : `did you mean \`${path}${meant}\`?`;
-  throw new SpanledgerError('SPANLEDGER_OPTION', `\`${path}${unknown}\` is not an option: ${hint}`);
 }
 
 function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {

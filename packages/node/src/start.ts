@@ -21,7 +21,7 @@ import { checkParts, goOnDisabled } from './start-up-check.ts';
  * It waits for no network: where NATS is down, events are queued until it is there.
  *
  * @throws SpanledgerError `SPANLEDGER_OPTION`, `SPANLEDGER_PRODUCER`, `SPANLEDGER_STARTED`, `SPANLEDGER_DISABLED`,
- * `SPANLEDGER_RUNTIME`, `SPANLEDGER_SINK`. Whatever happens after it has returned is not thrown (I5).
+ * `SPANLEDGER_RUNTIME`, `SPANLEDGER_SINK`, `SPANLEDGER_JOURNAL`. Whatever happens after it has returned is not thrown (I5).
  */
 export async function start(config: StartConfig = {}): Promise<SpanledgerHandle> {
   return startNow(config);
@@ -37,7 +37,7 @@ export function startNow(config: StartConfig): SpanledgerHandle {
   const { producer, shutdownTimeoutMs, allowDisabled } = resolved;
   if (goOnDisabled(allowDisabled)) return publishInertHandle(producer);
 
-  const { pipeline, sink, sdkConfig, undo } = assemble(resolved, {
+  const { pipeline, sdkConfig, undo } = assemble(resolved, {
     ...exportersNotAskedFor(),
     serviceName: service.name ?? producer,
     instrumentations: [new HttpInstrumentation(), new UndiciInstrumentation(), ...(config.instrumentations ?? [])],
@@ -59,5 +59,5 @@ export function startNow(config: StartConfig): SpanledgerHandle {
         'start it in a file of its own, with node --import',
     );
   }
-  return publishHandle({ pipeline, sink, timeoutMs: shutdownTimeoutMs, shutdownSdk: () => sdk.shutdown() });
+  return publishHandle({ pipeline, timeoutMs: shutdownTimeoutMs, shutdownSdk: () => sdk.shutdown() });
 }

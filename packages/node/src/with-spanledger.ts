@@ -36,8 +36,8 @@ export function withSpanledger(
     publishInertHandle(producer);
     return sdkConfig;
   }
-  const { pipeline, sink, sdkConfig: added } = assemble(resolved, sdkConfig);
-  publishHandle({ pipeline, sink, timeoutMs: shutdownTimeoutMs });
+  const { pipeline, sdkConfig: added } = assemble(resolved, sdkConfig);
+  publishHandle({ pipeline, timeoutMs: shutdownTimeoutMs });
   setTimeout(checkLater, CHECK_AFTER_MS, allowDisabled).unref();
   return added;
 }

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { memorySink } from '@spanledger/audit';
 import { SpanledgerError } from '@spanledger/protocol';
 import { describe, expect, it } from 'vitest';
@@ -84,7 +85,8 @@ describe('resolveConfig', () => {
     [{ producr: 'x' }, '`producr`', '`producer`'],
     [{ outbound: { allowedHost: [] } }, '`outbound.allowedHost`', '`outbound.allowedHosts`'],
     [{ nats: { server: 'x' } }, '`nats.server`', '`nats.servers`'],
-    [{ journal: '.spanledger' }, '`journal`', 'known are producer,'],
+    [{ journal: { maxByte: 1 } }, '`journal.maxByte`', '`journal.maxBytes`'],
+    [{ ledger: '.spanledger' }, '`ledger`', 'known are producer,'],
   ])('names the unknown option of %j and what may be meant', (config, unknown, meant) => {
     const { code, message } = problem(config);
     expect(code).toBe('SPANLEDGER_OPTION');
@@ -93,11 +95,34 @@ describe('resolveConfig', () => {
   });
 
   it.each([
+    [undefined, {}, '.spanledger', false],
+    [undefined, { SPANLEDGER_JOURNAL_DIR: ' ' }, '.spanledger', false],
+    [undefined, { SPANLEDGER_JOURNAL_DIR: '/env' }, '/env', true],
+    ['option', { SPANLEDGER_JOURNAL_DIR: '/env' }, 'option', true],
+    [{ directory: '/option' }, { SPANLEDGER_JOURNAL_DIR: '/env' }, '/option', true],
+    [{}, { SPANLEDGER_JOURNAL_DIR: '/env' }, '/env', true],
+    [{}, {}, '.spanledger', true],
+  ])('puts the journal of %j and %j into %s', (journal, env, directory, isAskedFor) => {
+    expect(resolve({ journal }, env as Record<string, string>).journal).toEqual({
+      directory: path.resolve(directory),
+      isAskedFor,
+    });
+  });
+
+  it('passes the sizes of the journal on, and has none where it is turned off', () => {
+    const sizes = { maxBytes: 1, retentionMs: 2, segmentBytes: 3 };
+    expect(resolve({ journal: sizes }).journal).toMatchObject(sizes);
+    expect(resolve({ journal: false }, { SPANLEDGER_JOURNAL_DIR: '/env' }).journal).toBeUndefined();
+  });
+
+  it.each([
     ['no producer', {}, {}, { name: undefined }, 'SPANLEDGER_PRODUCER'],
     ['a fallback for one', {}, {}, { name: 'unknown_service:node' }, 'SPANLEDGER_PRODUCER'],
     ['two ledgers', { sink: memorySink(), nats: { servers: 'a' } }, {}, SERVICE, 'SPANLEDGER_OPTION'],
     ['nats without servers', { nats: {} }, {}, SERVICE, 'SPANLEDGER_OPTION'],
     ['no server in a list', { nats: { servers: [] } }, {}, SERVICE, 'SPANLEDGER_OPTION'],
+    ['a journal nowhere', { journal: '' }, {}, SERVICE, 'SPANLEDGER_OPTION'],
+    ['a journal that is true', { journal: true }, {}, SERVICE, 'SPANLEDGER_OPTION'],
     ['record', { record: 'some' }, {}, SERVICE, 'SPANLEDGER_OPTION'],
     ['shutdownTimeoutMs', { shutdownTimeoutMs: -1 }, {}, SERVICE, 'SPANLEDGER_OPTION'],
     ['a URL that is not for NATS', {}, { SPANLEDGER_NATS_URL: 'http://a' }, SERVICE, 'SPANLEDGER_OPTION'],
