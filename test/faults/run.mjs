@@ -8,6 +8,7 @@ import { createProgress } from './lib/progress.mjs';
 import { printReport, summaryOf } from './lib/report.mjs';
 import { runCase } from './lib/run-case.mjs';
 
+const QUICK_JOBS = 2;
 const CASES = path.join(import.meta.dirname, 'cases');
 const { values } = parseArgs({
   options: {
@@ -28,18 +29,27 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 const cases = await chosenCases();
-const progress = createProgress(process.stderr, cases.length);
+// In small, most of the time is waiting; with full figures a case has the machine to itself.
+const jobs = values.quick ? QUICK_JOBS : 1;
+const progress = createProgress(process.stderr, { total: cases.length, redraw: process.stderr.isTTY && jobs === 1 });
 const results = [];
-for (const one of cases) {
-  if (abort.signal.aborted) break;
-  const { quick } = values;
-  results.push(await runCase(one, { quick, seed: Number(values.seed), progress, signal: abort.signal }));
-}
+const waiting = [...cases];
+await Promise.all(Array.from({ length: jobs }, runWaiting));
+results.sort((a, b) => a.case - b.case);
 if (values.json) console.log(JSON.stringify(results));
 else printReport(results);
 const { ok, failed } = summaryOf(results);
 process.exitCode = failed > 0 || ok === 0 ? 1 : 0;
 if (interruptedBy) process.exitCode = 128 + constants.signals[interruptedBy];
+
+async function runWaiting() {
+  const { quick, seed } = values;
+  for (;;) {
+    const one = waiting.shift();
+    if (one === undefined || abort.signal.aborted) return;
+    results.push(await runCase(one, { quick, seed: Number(seed), progress, signal: abort.signal }));
+  }
+}
 
 /** All of them, by number; those of `--only`; with `--quick` those that have a quick form. */
 async function chosenCases() {

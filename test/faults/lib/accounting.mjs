@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { LedgerVerifier } from '@spanledger/ledger';
 import { readTally } from '../producers/tally.mjs';
 import { checkAbandoned, checkCheckpoints, checkRuns } from './checks.mjs';
+import { comparePayloads } from './compare-payloads.mjs';
 import { LedgerRecordBook } from './ledger-record.mjs';
 import { readStream } from './read-stream.mjs';
 
@@ -19,129 +20,48 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
  * @returns the figures of a case without `faults`, with `problems`, `notes` and, if asked for, `times`
  */
 export async function account({ servers, stream = 'AUDIT_EVENTS', producers, times = false, checkpoints = true }) {
-  const book = new LedgerRecordBook();
-  const verifier = new LedgerVerifier({ sha256 });
+  const accounting = new Accounting();
   const storedAtMs = [];
   await readStream({ servers, stream }, (record) => {
-    book.add(record);
-    verifier.add(record);
+    accounting.add(record);
     if (times) storedAtMs.push(record.storedAtMs);
   });
-  const tallies = producers.map((producer) => ({
-    ...producer,
-    process: producer.process,
-    runs: readTally(producer.tallyFile),
-  }));
-  const figures = compare(book, tallies);
-  const { problems, holes } = checkRuns(book);
-  if (checkpoints) problems.push(...checkCheckpoints(book));
-  problems.push(
-    ...figures.problems,
-    ...checkAbandoned(book, tallies),
-    ...disagreements(verifier.report(), book, holes),
-  );
-  return {
-    ...figures.counts,
-    problems: firstOf(problems),
-    notes: figures.notes,
-    ...(times && { times: Float64Array.from(storedAtMs) }),
-  };
+  const tallies = producers.map(({ process, tallyFile, killed, stderr = '' }) => {
+    return { process, killed, stderr, runs: readTally(tallyFile) };
+  });
+  return { ...accounting.settle(tallies, { checkpoints }), ...(times && { times: Float64Array.from(storedAtMs) }) };
 }
 
-/** What was accepted against what is there, by the payloads. */
-function compare(book, tallies) {
-  const counts = { offered: 0, accepted: 0, stored: 0, reported: 0, lost: 0, unreported: 0, duplicates: 0 };
-  const notes = { runs: book.runs.size, copies: 0, not_accepted_but_stored: 0, checkpoints: book.checkpoints.length };
-  const problems = [];
-  const payloads = new Payloads(book);
-  const lossesOf = groupLosses(book);
-  for (const { process, runs } of tallies) {
-    for (const [r, { offered, accepted }] of runs.entries()) {
-      const { seen, beyond, records } = payloads.of(`${process}:${r}`, offered);
-      counts.offered += offered;
-      counts.accepted += accepted;
-      counts.stored += seen.size;
-      const stored = [...seen].filter((n) => n <= accepted).length;
-      notes.not_accepted_but_stored += seen.size - stored;
-      const lost = accepted - stored;
-      counts.lost += lost;
-      counts.reported += Math.min(lost, sum(records.map((runId) => lossesOf.take(runId))));
-      if (beyond > 0) problems.push(`${beyond} events of ${process}:${r} were never offered`);
-    }
-  }
-  // Runs of which nothing is stored, and what was lost before it had a number: nobody can say whose payload that was.
-  counts.reported += Math.min(counts.lost - counts.reported, lossesOf.rest());
-  counts.unreported = counts.lost - counts.reported;
-  const conflicts = sum([...book.runs.values()].map((run) => run.conflicts));
-  counts.duplicates = conflicts + payloads.repeated;
-  notes.copies = sum([...book.runs.values()].map((run) => run.copies));
-  if (book.abandoned.length > 0) notes.abandoned_runs = book.abandoned.length;
-  if (book.exportStatuses > 0) notes.export_statuses = book.exportStatuses;
-  return { counts, notes, problems };
-}
+/** Takes in a ledger, and holds it against what was accepted. */
+export class Accounting {
+  #book = new LedgerRecordBook();
+  #verifier = new LedgerVerifier({ sha256 });
 
-/** Which payloads are there, and in which runs. */
-class Payloads {
-  /** Payloads under a second number. */
-  repeated = 0;
-  #records = new Map();
-  #book;
-
-  constructor(book) {
-    this.#book = book;
-    for (const [runId, { payloadRun }] of book.runs) {
-      if (payloadRun === undefined) continue;
-      this.#records.set(payloadRun, [...(this.#records.get(payloadRun) ?? []), runId]);
-    }
+  add(record) {
+    this.#book.add(record);
+    this.#verifier.add(record);
   }
 
-  /** Of one run of a producer: the numbers that are there, how many nobody offered, and the ids of its runs (one). */
-  of(payloadRun, offered) {
-    const records = this.#records.get(payloadRun) ?? [];
-    const seen = new Set();
-    let beyond = 0;
-    for (const runId of records) {
-      const run = this.#book.runs.get(runId);
-      for (let seq = 1; seq <= run.lastSeq; seq += 1) {
-        const n = run.payloadOf(seq);
-        if (n === 0) continue;
-        if (n > offered) beyond += 1;
-        else if (seen.has(n)) this.repeated += 1;
-        else seen.add(n);
-      }
-    }
-    return { seen, beyond, records };
+  /** @param {{ process: string, killed: boolean, stderr: string, runs: { offered: number, accepted: number }[] }[]} tallies */
+  settle(tallies, { checkpoints = true } = {}) {
+    const book = this.#book;
+    const { counts, notes, problems } = comparePayloads(book, tallies);
+    const chains = checkRuns(book);
+    problems.push(
+      ...falseAlarms(tallies),
+      ...chains.problems,
+      ...(checkpoints ? checkCheckpoints(book) : []),
+      ...checkAbandoned(book, tallies),
+      ...disagreements(this.#verifier.report(), book, chains.holes),
+    );
+    return { ...counts, problems: firstOf(problems), notes };
   }
-}
-
-/** How many numbers of each run are reported lost and indeed not there, each report's share to be taken once. */
-function groupLosses(book) {
-  const byRun = new Map();
-  let unnumbered = 0;
-  for (const { run_id: runId, first_seq: first, last_seq: last, count } of book.losses) {
-    if (runId === undefined) {
-      unnumbered += count ?? 0;
-      continue;
-    }
-    const run = book.runs.get(runId);
-    let missing = 0;
-    for (let seq = first; seq <= last; seq += 1) if (!run?.has(seq)) missing += 1;
-    byRun.set(runId, (byRun.get(runId) ?? 0) + missing);
-  }
-  return {
-    take(runId) {
-      const found = byRun.get(runId) ?? 0;
-      byRun.delete(runId);
-      return found;
-    },
-    rest: () => unnumbered + sum([...byRun].map(([runId, missing]) => (book.runs.has(runId) ? 0 : missing))),
-  };
 }
 
 /** I9: what repeats itself is not somebody else. */
-function falseAlarms(producers) {
-  return producers
-    .filter(({ stderr = '' }) => stderr.includes('uses our message ids'))
+function falseAlarms(tallies) {
+  return tallies
+    .filter(({ stderr }) => stderr.includes('uses our message ids'))
     .map(({ process }) => `${process} takes its own repetitions for somebody else's messages`);
 }
 

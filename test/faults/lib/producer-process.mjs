@@ -111,7 +111,7 @@ class Producer {
    *
    * @param {number} onTheWay events
    */
-  async drained(deadlineMs = 120_000, onTheWay = 2_000) {
+  async drained(deadlineMs = 120_000, onTheWay = 5_000) {
     const waiting = ({ health: { queue, journal } }) => Math.max(queue.events, journal?.unacknowledged ?? 0);
     const { offered } = await this.says('it says nothing', () => true, deadlineMs);
     const isDrained = (stats) => waiting(stats) <= onTheWay && stats.offered - waiting(stats) >= offered;

@@ -2,8 +2,8 @@
 const LINE_EVERY_MS = 15_000;
 const REDRAW_EVERY_MS = 200;
 
-/** One line per case: redrawn in a terminal, else written now and then. */
-export function createProgress(out, total) {
+/** One line per case: redrawn where that is possible, else written now and then. */
+export function createProgress(out, { total, redraw }) {
   let index = 0;
   return function begin({ number, title }) {
     index += 1;
@@ -11,17 +11,17 @@ export function createProgress(out, total) {
     const startedMs = Date.now();
     let lastMs = startedMs;
     const seconds = () => Math.round((Date.now() - startedMs) / 1000);
-    if (out.isTTY) out.write(`${head} …`);
+    if (redraw) out.write(`${head} …`);
     return {
       tell(text) {
-        if (Date.now() - lastMs < (out.isTTY ? REDRAW_EVERY_MS : LINE_EVERY_MS)) return;
+        if (Date.now() - lastMs < (redraw ? REDRAW_EVERY_MS : LINE_EVERY_MS)) return;
         lastMs = Date.now();
         const line = `${head}: ${text}, ${seconds()} s`;
-        out.write(out.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
+        out.write(redraw ? `\r\u001b[K${line}` : `${line}\n`);
       },
       end({ ok, skipped, problems }) {
         const verdict = skipped === undefined ? (ok ? 'ok' : 'FAILED') : `cannot run here: ${skipped}`;
-        out.write(`${out.isTTY ? '\r\u001b[K' : ''}${head}: ${verdict}, ${seconds()} s\n`);
+        out.write(`${redraw ? '\r\u001b[K' : ''}${head}: ${verdict}, ${seconds()} s\n`);
         for (const problem of problems) out.write(`       ${problem}\n`);
       },
     };

@@ -1,7 +1,7 @@
 import { createContext } from './context.mjs';
 import { CannotRunHere } from './requirements.mjs';
 
-const TIMEOUT_S = { quick: 60, full: 900 };
+const TIMEOUT_S = { quick: 120, full: 900 };
 /** After the time limit, for a case that does not look at its signal. */
 const GRACE_MS = 10_000;
 const NOTHING = { faults: 0, offered: 0, accepted: 0, stored: 0, reported: 0, lost: 0, unreported: 0, duplicates: 0 };
