@@ -3,6 +3,8 @@ export { audit } from './emit/audit.ts';
 export type { AuthFailOptions, AuthFailReason, AuthVerifyOptions } from './emit/auth-events.ts';
 export type { EmitOptions } from './emit/emit-event.ts';
 export type { GuardOptions } from './emit/guard.ts';
+export { requestGate } from './emit/request-gate.ts';
+export type { RequestGateOptions, RequestRefusal } from './emit/request-gate.ts';
 export type { EventInput, SpanReference } from './event-input.ts';
 export type { AdoptedJournal } from './journal/adopted-journal.ts';
 export type { AppendOutcome, Journal, JournalStats } from './journal/journal.ts';

@@ -16,6 +16,7 @@ for (const EXPRESS of ['express4', 'express5']) {
   testHttpService(`${EXPRESS}, middleware only`, service(EXPRESS, true, ''));
   testHttpService(`${EXPRESS}, middleware and HTTP instrumentation`, service(EXPRESS, true, 'http'));
   testHttpService(`${EXPRESS}, middleware, HTTP and Express instrumentation`, service(EXPRESS, true, 'http,express'));
+  testHttpService(`${EXPRESS}, middleware with failClosed`, service(EXPRESS, true, '', { FAIL_CLOSED: 'yes' }));
 }
 const inRun = { LISTEN_IN_RUN: 'yes' };
 testHttpService('listen() inside another run, HTTP instrumentation only', service('express5', false, 'http', inRun));

@@ -25,6 +25,8 @@ for (const FASTIFY of ['fastify4', 'fastify']) {
   testHttpService(`${version}, HTTP instrumentation only`, service(FASTIFY, { plugin: false, http: true }));
   testHttpService(`${version}, plugin only`, service(FASTIFY, { plugin: true }));
   testHttpService(`${version}, plugin and HTTP instrumentation`, service(FASTIFY, { plugin: true, http: true }));
+  const failClosed = service(FASTIFY, { plugin: true, env: { FAIL_CLOSED: 'yes' } });
+  testHttpService(`${version}, plugin with failClosed`, failClosed);
   for (const otel of ['before', 'after'] as const) {
     const name = `${version}, plugin, @fastify/otel registered ${otel} it`;
     testHttpService(name, service(FASTIFY, { plugin: true, otel }));
