@@ -1,5 +1,5 @@
 import { close, closeSync, constants, fdatasync, fsync, fsyncSync, open, openSync, readdirSync, write } from 'node:fs';
-import { readFile, readdir, rm, rmdir } from 'node:fs/promises';
+import { readFile, readdir, rmdir, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { sha256 } from './sha256.ts';
@@ -49,6 +49,13 @@ export async function readIfExists(file: string): Promise<Buffer | undefined> {
   }
 }
 
+/** Not with `rm`, which looks at the file first: after a look at a socket, `require` does not follow symbolic links (Node 20). */
+async function unlinkIfExists(file: string): Promise<void> {
+  await unlink(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+}
+
 /** Makes durable that files were created in a folder, or removed from it. */
 export async function syncFolder(folder: string): Promise<void> {
   const fd = await openFile(folder, constants.O_RDONLY);
@@ -76,7 +83,7 @@ export function syncFolderNow(folder: string): void {
 export async function removeJournalFolder(folder: string): Promise<void> {
   const order = (name: string): number => (SEGMENT_NAME.test(name) ? 0 : name.startsWith('lock-') ? 2 : 1);
   const names = (await readdir(folder)).sort((a, b) => order(a) - order(b));
-  for (const name of names) await rm(path.join(folder, name), { force: true });
+  for (const name of names) await unlinkIfExists(path.join(folder, name));
   await rmdir(folder);
   await syncFolder(path.dirname(folder));
 }
