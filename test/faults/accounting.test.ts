@@ -95,6 +95,12 @@ it('does not count an event lost whose hook had not returned', () => {
   expect(settle({ runs: [{ offered: 5, accepted: 4 }] })).toMatchObject({ ...CLEAN, accepted: 4, stored: 4 });
 });
 
+it('does not let a stored event that was not accepted stand in for one that was', () => {
+  const { ledger, accounting, works, settle } = start();
+  ledger.store(accounting, ...works.slice(0, 3), works[4]!);
+  expect(settle({ runs: [{ offered: 5, accepted: 4 }] })).toMatchObject({ accepted: 4, stored: 4, lost: 1 });
+});
+
 it('sees one payload under two numbers, and one number with two contents', () => {
   const { ledger, accounting, works, settle } = start();
   ledger.store(accounting, ...works, ledger.work(5));
@@ -139,7 +145,7 @@ it('wants the open runs of killed processes named, truly, and no others', () => 
   const { ledger, accounting, works, settle } = start();
   ledger.store(accounting, ...works);
   expect(settle({ killed: true }).problems).toEqual([`run ${RUN} of p1 was abandoned, and nobody says so`]);
-  const named = ledger.seal(INSTANCE, 'run_abandoned', { run_id: RUN, last_seq: 4, head_hash: works[3]!.hash });
+  const named = ledger.seal(INSTANCE, 'run_abandoned', { run_id: RUN, last_seq: 4, head_hash: works[4]!.hash });
   ledger.store(accounting, named);
   expect(settle({ killed: true }).problems).toEqual([`run_abandoned says that ${RUN} ends with 4, and it ends with 5`]);
   expect(settle().problems).toEqual([`run ${RUN} of p1 is called abandoned, and is not`]);
