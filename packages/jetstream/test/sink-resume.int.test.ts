@@ -101,12 +101,15 @@ describe.each(Object.entries(CLIENTS))('over %s', (_name, connect) => {
     await Promise.all([connection.close(), watching.close()]);
   });
 
-  it('cuts a connection into which nothing goes any more, however long its pings take', async () => {
+  it.each([
+    ['however long its pings take', { pingInterval: 600_000 }, 300],
+    ['as soon as its pings say so', { pingInterval: 300 }, 600_000],
+  ])('cuts a connection into which nothing goes any more, %s', async (_when, settings, publishTimeoutMs) => {
     await using server = await startNats();
     await using proxy = await startFaultProxy(server.url);
     const watching = await observer(server.url);
-    const connection = await connect(proxy.url);
-    const { sink, write, problem } = watchedSink({ connection, publishTimeoutMs: 300 });
+    const connection = await connect(proxy.url, settings);
+    const { sink, write, problem } = watchedSink({ connection, publishTimeoutMs });
     const small = sealRun(5);
     await write(small);
     proxy.pause();
@@ -137,6 +140,7 @@ describe.each(Object.entries(CLIENTS))('over %s', (_name, connect) => {
     expect(statuses(await outcomes)).toEqual(['stored']);
     expect(await Promise.all(looks)).toEqual([{ status: 'stored', streamSeq: 300, duplicate: true }]);
     expect(watched.sink.status!().retries).toBeGreaterThan(0);
+    expect(alarmed(watched.alarms, 'message id')).toBe(false);
     await expectLedger(watching, runs);
     await watched.sink.close();
     await Promise.all([connection.close(), watching.close()]);

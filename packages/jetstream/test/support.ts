@@ -10,9 +10,9 @@ import { ensureStream, readAudit } from '../src/index.ts';
 import type { NatsConnectionLike, ReadAuditOptions, StreamOptions } from '../src/index.ts';
 
 /** Both generations of the client, with the settings that a service should have. */
-export const CLIENTS: Record<string, (servers: string) => Promise<NatsConnectionLike>> = {
-  '@nats-io/transport-node 3': (servers) => connectV3({ servers, ...SETTINGS }),
-  'nats 2': (servers) => connectV2({ servers, ...SETTINGS }),
+export const CLIENTS: Record<string, (servers: string, settings?: object) => Promise<NatsConnectionLike>> = {
+  '@nats-io/transport-node 3': (servers, settings) => connectV3({ servers, ...SETTINGS, ...settings }),
+  'nats 2': (servers, settings) => connectV2({ servers, ...SETTINGS, ...settings }),
 };
 const SETTINGS = { maxReconnectAttempts: -1, reconnectTimeWait: 100, pingInterval: 5_000, maxPingOut: 2 };
 
