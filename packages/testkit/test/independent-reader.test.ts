@@ -1,16 +1,6 @@
-import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { assertLedger, checkLedger, readNdjson } from '../src/independent-reader.ts';
-
-/** Lines written by hand: neither our sealing nor our reading is in them. */
-function handMade(runId: string, names: readonly string[]): Buffer[] {
-  let head = '0'.repeat(64);
-  return names.map((event, index) => {
-    const line = Buffer.from(JSON.stringify({ event, producer: 'p', run_id: runId, seq: index + 1, prev_hash: head }));
-    head = createHash('sha256').update(line).digest('hex');
-    return line;
-  });
-}
+import { handMade } from './hand-made.ts';
 
 const a = handMade('a', ['one', 'two', 'three']);
 const b = handMade('b', ['one', 'two']);
