@@ -6,8 +6,10 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isTerminalEvent, parseEvent } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
+import { checkCheckpoints } from './independent-checkpoints.ts';
 import { assertLedger, readNdjson } from './independent-reader.ts';
 import type { RunCheck } from './independent-reader.ts';
+import { isLedgersOwn } from './own-run.ts';
 
 const DEADLINE_MS = 20_000;
 const POLL_MS = 20;
@@ -84,9 +86,16 @@ export class HttpService {
     return events.filter(({ run_id }) => ids.has(run_id));
   }
 
-  /** Once it has stopped: checks the whole ledger, byte by byte. @returns one entry per run. */
+  /**
+   * Once it has stopped: checks the whole ledger, byte by byte, and that what it says of itself is true and complete.
+   *
+   * @returns one entry per run of the application.
+   */
   verify(): RunCheck[] {
-    return assertLedger(readNdjson(this.#file));
+    const lines = readNdjson(this.#file);
+    const problems = checkCheckpoints(lines);
+    if (problems.length > 0) throw new Error(`what the ledger says of itself is wrong: ${problems.join('; ')}`);
+    return assertLedger(lines).filter((run) => !isLedgersOwn(run));
   }
 
   /** Stops the service in an orderly way. What it wrote is readable until `dispose`. */
