@@ -1,10 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { waitFor } from './wait-for.ts';
 
 const FIXTURES = path.resolve(import.meta.dirname, '../fixtures');
 const ENDS_WITH_TEST = path.join(FIXTURES, 'ends-with-test.mjs');
+/** What every process says where the folder for temporary files is not on a disk. */
+const NOT_ON_DISK = /^spanledger: the journal \S+ is on (overlayfs|tmpfs|ramfs) .*\n/gm;
 
 export interface AppOptions {
   /** Loaded before the application, as a user does: a file of the folder, or a package. Default `spanledger.mjs`. */
@@ -13,6 +18,8 @@ export interface AppOptions {
   readonly nodeArgs?: readonly string[];
   /** Where the application and what it loads are. Default: `fixtures`. */
   readonly folder?: string;
+  /** SPANLEDGER_JOURNAL_DIR. Default: a folder of its own, because a process publishes what others before it have left. */
+  readonly journal?: string;
 }
 
 export interface Answer<T> {
@@ -24,13 +31,15 @@ export interface Answer<T> {
 /** `node --import ./spanledger.mjs app.mjs`: a process of its own, with the built packages. */
 export class App {
   stdout = '';
-  stderr = '';
   readonly child: ChildProcess;
+  #stderr = '';
+  /** Removed with it. */
+  readonly #folder = mkdtempSync(path.join(tmpdir(), 'spanledger-app-'));
   readonly #closed: Promise<unknown>;
 
   constructor(
     script: string,
-    { load = 'spanledger.mjs', env = {}, nodeArgs = [], folder = FIXTURES }: AppOptions = {},
+    { load = 'spanledger.mjs', env = {}, nodeArgs = [], folder = FIXTURES, journal }: AppOptions = {},
   ) {
     // Nothing of the test runner's environment configures the application.
     const inherited = Object.entries(process.env).filter(([key]) => !/^(OTEL|SPANLEDGER|NODE|VITEST)/.test(key));
@@ -39,12 +48,12 @@ export class App {
       [...nodeArgs, '--import', ENDS_WITH_TEST, '--import', load.startsWith('@') ? load : `./${load}`, script],
       {
         cwd: folder,
-        env: { ...Object.fromEntries(inherited), ...env },
+        env: { ...Object.fromEntries(inherited), SPANLEDGER_JOURNAL_DIR: journal ?? this.#folder, ...env },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       },
     );
     this.child.stdout!.on('data', (chunk) => (this.stdout += chunk));
-    this.child.stderr!.on('data', (chunk) => (this.stderr = (this.stderr + chunk).slice(-16_384)));
+    this.child.stderr!.on('data', (chunk) => (this.#stderr = (this.#stderr + chunk).slice(-16_384)));
     this.#closed = once(this.child, 'close');
   }
 
@@ -59,6 +68,11 @@ export class App {
       },
     );
     return app;
+  }
+
+  /** Its last 16 KiB, without what depends on this machine. */
+  get stderr(): string {
+    return this.#stderr.replaceAll(NOT_ON_DISK, '');
   }
 
   get port(): number {
@@ -89,6 +103,7 @@ export class App {
   async [Symbol.asyncDispose](): Promise<void> {
     this.child.kill('SIGKILL');
     await this.#closed;
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   get #port(): number | undefined {
