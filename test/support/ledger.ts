@@ -4,24 +4,29 @@ import { connect } from '@nats-io/transport-node';
 import { connectNats, readAudit } from '@spanledger/jetstream';
 import { type LedgerReport, verify } from '@spanledger/ledger';
 import { type AuditEvent, type LedgerRecord, isTerminalEvent, parseEvent } from '@spanledger/protocol';
-import { type RunCheck, assertLedger, assertValidEvents } from '@spanledger/testkit';
+import { type RunCheck, assertLedger, assertValidEvents, checkCheckpoints, isLedgersOwn } from '@spanledger/testkit';
 import { expect } from 'vitest';
 import { waitFor } from './wait-for.ts';
 
 export interface Ledger {
+  /** Everything in the stream. */
   readonly records: readonly LedgerRecord[];
+  /** Of the application's runs: without those that hold nothing but what the ledger says of itself. */
   readonly events: readonly AuditEvent[];
-  /** What our own reader says. */
+  /** What our own reader says of everything. */
   readonly report: LedgerReport;
-  /** What the independent one says. */
+  /** What the independent one says of the application's runs. */
   readonly runs: readonly RunCheck[];
 }
 
 /**
- * Everything in the stream, read twice: with `readAudit` and with nats.js alone; the bytes must be the same. Verified twice:
- * by `verify` and by the independent reader. Throws for whatever does not verify.
+ * Everything in the stream, once all services have ended. Read twice: with `readAudit` and with nats.js alone; the bytes must be
+ * the same. Verified twice: by `verify` and by the independent reader. What it says of itself must be true and complete. Throws for
+ * whatever is not.
+ *
+ * @param killed `run_id` of runs whose process did not end in order: nobody need have said how far they went.
  */
-export async function readLedger(servers: string): Promise<Ledger> {
+export async function readLedger(servers: string, killed: readonly string[] = []): Promise<Ledger> {
   const records = await readRecords(servers);
   const bare = await readBare(servers);
   expect(records.length).toBe(bare.length);
@@ -29,11 +34,15 @@ export async function readLedger(servers: string): Promise<Ledger> {
   assertValidEvents(records);
   const report = await verify(records, { sha256: (bytes) => createHash('sha256').update(bytes).digest('hex') });
   expect(report).toMatchObject({ verified: true, gaps: 0, losses: 0, duplicates: 0, conflicts: 0, chain: 'ok' });
-  const runs = assertLedger(bare);
+  const allRuns = assertLedger(bare);
   expect(report.runs.map(({ runId, events }) => [runId, events])).toEqual(
-    runs.map(({ runId, events }) => [runId, events]),
+    allRuns.map(({ runId, events }) => [runId, events]),
   );
-  return { records, events: records.map(eventOf), report, runs };
+  expect(checkCheckpoints(bare, new Set(killed))).toEqual([]);
+  const runs = allRuns.filter((run) => !isLedgersOwn(run));
+  const ids = new Set(runs.map(({ runId }) => runId));
+  const events = records.map(eventOf).filter((event) => ids.has(event.run_id));
+  return { records, events, report, runs };
 }
 
 /** Waits until the runs of these marks have ended. @returns for each mark the events of its one run, in order. */
@@ -111,7 +120,7 @@ async function readBare(servers: string): Promise<Uint8Array[]> {
   }
 }
 
-function eventOf(record: LedgerRecord): AuditEvent {
+export function eventOf(record: LedgerRecord): AuditEvent {
   const event = parseEvent(record.bytes);
   if (event === undefined) throw new Error(`not an event: ${Buffer.from(record.bytes).toString()}`);
   return event;
