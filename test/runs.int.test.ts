@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { startNats } from '@spanledger/testkit';
 import { expect, it } from 'vitest';
 import { App } from './support/app.ts';
@@ -10,8 +11,10 @@ const CALLS = ['a', 'b', 'c'];
 it('gives concurrent calls, replicas and a restarted service numbers of their own, where naive keys collide', async () => {
   await using nats = await startNats();
   const env = { OTEL_SERVICE_NAME: 'agent', SPANLEDGER_NATS_URL: nats.url };
-  await using other = await App.serve('agent.mjs', { env: { ...env, OTEL_SERVICE_NAME: 'another-agent' } });
-  await using replica = await App.serve('agent.mjs', { env });
+  // All on one machine.
+  const journal = path.join(nats.dir, 'journal');
+  await using other = await App.serve('agent.mjs', { env: { ...env, OTEL_SERVICE_NAME: 'another-agent' }, journal });
+  await using replica = await App.serve('agent.mjs', { env, journal });
 
   const marks: string[] = [];
   const callThreeTimes = async (app: App, place: string): Promise<void> => {
@@ -20,25 +23,29 @@ it('gives concurrent calls, replicas and a restarted service numbers of their ow
     marks.push(...called);
   };
   {
-    await using first = await App.serve('agent.mjs', { env });
+    await using first = await App.serve('agent.mjs', { env, journal });
     await Promise.all([
       callThreeTimes(first, 'first'),
       callThreeTimes(replica, 'replica'),
       callThreeTimes(other, 'other'),
     ]);
     await endedRuns(nats.url, marks);
-    // It does not get to say goodbye: whatever starts after it knows nothing of it.
+    // It does not get to say goodbye: whatever starts after it knows nothing of it but its journal.
     first.child.kill('SIGKILL');
     await first.ended();
   }
-  await using restarted = await App.serve('agent.mjs', { env });
+  await using restarted = await App.serve('agent.mjs', { env, journal });
   await callThreeTimes(restarted, 'restarted');
 
   const runs = await endedRuns(nats.url, marks);
   expect(new Set(runs.map(([event]) => event?.run_id)).size).toBe(4 * CALLS.length);
   await Promise.all([replica.stop(), other.stop(), restarted.stop()]);
 
-  const { events, report } = await readLedger(nats.url);
+  const killed = runs.flat().filter(({ fields }) => String(fields?.['mark']).startsWith('first-'));
+  const { events, report } = await readLedger(
+    nats.url,
+    killed.map((event) => event.run_id),
+  );
   expect(report).toMatchObject({ openRuns: 0, producers: ['agent', 'another-agent'] });
   expect(events.every((event) => event.workflow_execution_id === EXECUTION)).toBe(true);
   expect(events).toHaveLength(4 * CALLS.length * 4);
@@ -65,8 +72,8 @@ it('gives a request a run of its own where listen() was called inside workflow.r
     expect(event).not.toHaveProperty('workflow_id');
     expect(event).not.toHaveProperty('workflow_execution_id');
   }
-  const { report } = await readLedger(nats.url);
-  expect(report.runs).toHaveLength(3);
+  const { report, runs } = await readLedger(nats.url);
+  expect(runs).toHaveLength(3);
   expect(report.openRuns).toBe(0);
 });
 
