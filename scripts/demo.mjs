@@ -1,4 +1,5 @@
 // npm run demo [-- --json] [-- --executions N]: the main job on real parts.
+import path from 'node:path';
 import { main } from './lib/main.mjs';
 import { onInterrupt, run } from './lib/processes.mjs';
 import { bringNatsServer, setUp } from './lib/set-up.mjs';
@@ -12,7 +13,11 @@ await main(async (args) => {
   try {
     const { code } = await run(process.execPath, ['examples/research-workflow/run.mjs', ...args], {
       cwd: ROOT,
-      env: { ...process.env, SPANLEDGER_NATS_URL: given ?? server.url },
+      // What is left for the next process goes with the server that it is for.
+      env: {
+        ...process.env,
+        ...(server && { SPANLEDGER_NATS_URL: server.url, SPANLEDGER_JOURNAL_DIR: path.join(server.dir, 'journal') }),
+      },
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     return code;

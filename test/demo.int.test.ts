@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -71,7 +72,12 @@ class Demo {
   constructor(args: readonly string[]) {
     this.#child = spawn(process.execPath, ['run.mjs', ...args], {
       cwd: FOLDER,
-      env: { ...process.env, NODE_OPTIONS: '', SPANLEDGER_NATS_URL: nats.url },
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '',
+        SPANLEDGER_NATS_URL: nats.url,
+        SPANLEDGER_JOURNAL_DIR: path.join(nats.dir, randomUUID()),
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
