@@ -50,13 +50,13 @@ export class Outbox {
 
   /** A new event would be kept. */
   get accepting(): boolean {
-    if (this.#journal !== undefined && !this.#journalRefuses) return true;
+    if (this.#journal?.hasRoom) return true;
     return !this.#isFull() && this.feed?.isBehind !== true;
   }
 
   /** An event about other events would be kept: what is above the mark in memory is theirs. */
   get hasReserve(): boolean {
-    if (this.#journal !== undefined && !this.#journalRefuses) return true;
+    if (this.#journal?.hasRoom) return true;
     return this.queue.bytes + this.#eventMaxBytes <= this.#bytesMax;
   }
 

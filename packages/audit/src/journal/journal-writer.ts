@@ -19,6 +19,10 @@ const RETIRE_MS_MIN = 50;
 const DISK_FULL = new Set(['ENOSPC', 'EDQUOT']);
 /** After a segment could not be begun, before it is tried again: a full disk must not cost every hook a file. */
 const BEGIN_AGAIN_MS = 100;
+/** For so long nobody is told that there is room, though it is tried. */
+const RETRY_FULL_MS = 1_000;
+/** Of most events. */
+const ROOM_BYTES = 128 * 1024;
 
 /**
  * The way of an event into the segments: frame, write, sync.
@@ -64,6 +68,11 @@ export class JournalWriter {
     };
   }
 
+  get hasRoom(): boolean {
+    if (this.#closed || this.#isBroken || this.#hasFailedLately(RETRY_FULL_MS)) return false;
+    return this.#segments.active?.fits(ROOM_BYTES) === true || this.#segments.canBegin;
+  }
+
   append(event: SealedEvent): AppendOutcome {
     try {
       if (this.#closed) throw new SpanledgerError('SPANLEDGER_JOURNAL', 'the journal is closed');
@@ -71,6 +80,7 @@ export class JournalWriter {
       this.#unsynced.check(event);
       this.#write(event, this.#position + 1);
     } catch (error) {
+      if (isDiskFull(error)) this.#failure = { error, atMs: performance.now() };
       this.#refused += 1;
       return { status: 'refused', error: refusal(error) };
     }
@@ -128,8 +138,7 @@ export class JournalWriter {
   }
 
   #begin(first: number): Segment {
-    const failed = this.#failure;
-    if (failed !== undefined && performance.now() - failed.atMs < BEGIN_AGAIN_MS) throw failed.error;
+    if (this.#hasFailedLately(BEGIN_AGAIN_MS)) throw this.#failure?.error;
     try {
       const segment = this.#segments.begin(first);
       this.#failure = undefined;
@@ -138,6 +147,10 @@ export class JournalWriter {
       this.#failure = { error, atMs: performance.now() };
       throw error;
     }
+  }
+
+  #hasFailedLately(withinMs: number): boolean {
+    return this.#failure !== undefined && performance.now() - this.#failure.atMs < withinMs;
   }
 
   async #sync(upTo: number): Promise<void> {

@@ -29,6 +29,8 @@ export interface Journal {
   readonly folder: string;
   /** How long acknowledged events are kept, while there is room, in milliseconds. */
   readonly retentionMs: number;
+  /** An event would most likely be written. A full disk is found out by trying: for a second after that, no. */
+  readonly hasRoom: boolean;
   readonly stats: JournalStats;
   /** Position of the last event written; 0 before the first. */
   readonly position: number;

@@ -66,6 +66,10 @@ class OwnJournal implements Journal {
     return this.#options.retentionMs;
   }
 
+  get hasRoom(): boolean {
+    return this.#writer.hasRoom;
+  }
+
   get stats(): JournalStats {
     const stats = this.#writer.stats;
     return { ...stats, bytes: stats.bytes + this.#adoptedBytes() };

@@ -45,6 +45,11 @@ export class SegmentSet {
     return this.#segments.findLast((segment) => segment.has(position));
   }
 
+  /** Whether `begin` would find room under `maxBytes`. */
+  get canBegin(): boolean {
+    return this.#spareFd !== undefined || this.#inTheWay() !== undefined;
+  }
+
   /**
    * Begins the next segment.
    *
@@ -137,6 +142,16 @@ export class SegmentSet {
   }
 
   #makeRoom(): void {
+    const early = this.#inTheWay();
+    if (early === undefined) {
+      const message = `the journal holds ${this.#options.maxBytes} bytes that are not acknowledged`;
+      throw new SpanledgerError('SPANLEDGER_JOURNAL_FULL', message);
+    }
+    this.#remove(early);
+  }
+
+  /** What has to be removed for one more segment; `undefined` if that would not do. */
+  #inTheWay(): Segment[] | undefined {
     const { maxBytes, segmentBytes } = this.#options;
     let excess = this.bytes + this.#otherBytes() + segmentBytes - maxBytes;
     const early: Segment[] = [];
@@ -145,12 +160,7 @@ export class SegmentSet {
       early.push(segment);
       excess -= segment.bytes;
     }
-    if (excess > 0)
-      throw new SpanledgerError(
-        'SPANLEDGER_JOURNAL_FULL',
-        `the journal holds ${maxBytes} bytes that are not acknowledged`,
-      );
-    this.#remove(early);
+    return excess > 0 ? undefined : early;
   }
 
   #remove(segments: readonly Segment[]): void {
