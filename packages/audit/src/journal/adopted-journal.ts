@@ -50,6 +50,8 @@ export interface AdoptedJournal {
   markReported(): void;
   /** Lets go of it; what is not acknowledged is left for the next process. Idempotent. */
   close(): Promise<void>;
+  /** For the very end of a process: saves what was acknowledged. */
+  closeNow(): void;
 }
 
 /** @throws SpanledgerError `SPANLEDGER_JOURNAL_LOCKED` if its owner lives, or another process has adopted it. */
@@ -147,6 +149,10 @@ class DeadJournal implements AdoptedJournal {
   close(): Promise<void> {
     const isOver = this.#isDone() && this.remainingMs === 0;
     return (this.#ended ??= this.#end(isOver ? () => this.#remove() : async () => this.#save()));
+  }
+
+  closeNow(): void {
+    if (this.#ended === undefined) this.#save();
   }
 
   async *#readPieces(): AsyncGenerator<JournaledEvent, void, void> {

@@ -121,6 +121,14 @@ export class JournalWriter {
     return { isDurable, isEmpty: !(await this.#segments.close(isDurable)) };
   }
 
+  /** What is not synced yet, the kernel writes. */
+  closeNow(): void {
+    this.#closed = true;
+    clearInterval(this.#retiring);
+    this.#saveAcknowledged();
+    this.#segments.dropSpareNow();
+  }
+
   #write(event: SealedEvent, position: number): void {
     const length = this.#encoder.encode(event, position);
     if (length > this.#options.segmentBytes - SEGMENT_HEADER_BYTES) {

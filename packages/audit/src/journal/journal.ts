@@ -64,4 +64,9 @@ export interface Journal {
    * @throws SpanledgerError `SPANLEDGER_JOURNAL` if the last events could not be synced.
    */
   close(): Promise<void>;
+  /**
+   * For the very end of a process, which waits for nothing: saves what was acknowledged, and gives back what was allocated
+   * in advance. What is written stays for the next process. Never throws; nothing after `close`.
+   */
+  closeNow(): void;
 }

@@ -122,6 +122,12 @@ class OwnJournal implements Journal {
     return (this.#closing ??= this.#close());
   }
 
+  closeNow(): void {
+    if (this.#closing !== undefined) return;
+    for (const adopted of this.#adopted) adopted.closeNow();
+    this.#writer.closeNow();
+  }
+
   async #close(): Promise<void> {
     for (const adopted of this.#adopted) await adopted.close();
     const { isDurable, isEmpty } = await this.#writer.close();

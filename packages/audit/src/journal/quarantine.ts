@@ -8,7 +8,7 @@ const FILES_MAX = 16;
 
 /** Keeps damaged segments aside, beside the journals of their producer, so that they outlive the journal. */
 export function quarantine(journal: string, damages: readonly JournalDamage[]): void {
-  const damaged = new Set(damages.filter(({ kind }) => kind === 'corrupt').map(({ file }) => file));
+  const damaged = new Set(damages.filter(({ kind }) => kind !== 'torn').map(({ file }) => file));
   if (damaged.size === 0) return;
   const folder = path.join(path.dirname(journal), QUARANTINE);
   mkdirSync(folder, { recursive: true, mode: 0o700 });

@@ -12,10 +12,12 @@ export interface JournalDamage {
   readonly offset: number;
   readonly bytes: number;
   /**
-   * `torn`: a write that was cut short, at the end; it was never accepted, and is left out.
-   * `corrupt`: what was once whole has been changed.
+   * - `torn`: a write that was cut short, at the end; it was never accepted, and is left out.
+   * - `unsynced`: whole sectors of zeros where frames should be, in a file that was still written to. A power cut leaves them
+   *   where the kernel had written out later pages first; then nobody was told that these events are durable.
+   * - `corrupt`: what was once whole has been changed.
    */
-  readonly kind: 'torn' | 'corrupt';
+  readonly kind: 'torn' | 'unsynced' | 'corrupt';
 }
 
 /** What is left of a segment. */
@@ -46,13 +48,13 @@ export async function recover(folder: string): Promise<RecoveredJournal> {
     const saved = await readIfExists(acknowledgedPath(folder, number));
     const acknowledged = AcknowledgedSet.parse(saved, scan.first ?? 1);
     segments.set(number, { number, bytes: bytes.length, scan, acknowledged });
-    damages.push(...scan.bad.map((region) => toDamage(file, region)));
+    damages.push(...scan.bad.map((region) => toDamage(file, region, scan.wasOpen)));
   }
   const scans = [...segments].map(([number, { scan }]) => ({ number, scan }));
   const pieces = planPieces(scans);
   return { segments, pieces, damages, lost: lostPositions(scans, pieces) };
 }
 
-function toDamage(file: string, { offset, bytes, torn }: BadRegion): JournalDamage {
-  return { file, offset, bytes, kind: torn ? 'torn' : 'corrupt' };
+function toDamage(file: string, { offset, bytes, torn, hasHole }: BadRegion, wasOpen: boolean): JournalDamage {
+  return { file, offset, bytes, kind: torn ? 'torn' : wasOpen && hasHole ? 'unsynced' : 'corrupt' };
 }

@@ -17,6 +17,8 @@ export interface BadRegion {
   readonly torn: boolean;
   /** A frame that was once whole is the last thing here: its position is lost, though nothing after it shows that. */
   readonly wasLastFrame: boolean;
+  /** A sector of zeros is in it, as there is where the disk never got what was written: no event has one. */
+  readonly hasHole: boolean;
 }
 
 export interface SegmentScan {
@@ -24,9 +26,12 @@ export interface SegmentScan {
   readonly first: number | undefined;
   readonly runs: readonly FrameRun[];
   readonly bad: readonly BadRegion[];
+  /** It ends with what was preallocated for more frames: it was still written to, so not all of it need have been synced. */
+  readonly wasOpen: boolean;
 }
 
 const ZEROS = Buffer.alloc(4096);
+const SECTOR_BYTES = 512;
 
 /**
  * Finds every whole frame of a segment, whatever is between them. A tail of zeros, as it was preallocated, is a clean end.
@@ -34,7 +39,8 @@ const ZEROS = Buffer.alloc(4096);
  */
 export function scanSegment(bytes: Buffer): SegmentScan {
   const data = bytes.subarray(0, lengthWithoutZeros(bytes));
-  if (data.length === 0) return { first: undefined, runs: [], bad: [] };
+  const wasOpen = data.length < bytes.length;
+  if (data.length === 0) return { first: undefined, runs: [], bad: [], wasOpen };
   const header = firstPosition(bytes);
   const runs: FrameRun[] = [];
   const bad: BadRegion[] = [];
@@ -51,7 +57,7 @@ export function scanSegment(bytes: Buffer): SegmentScan {
       offset += length;
     }
   }
-  return { first: header ?? runs[0]?.from, runs, bad };
+  return { first: header ?? runs[0]?.from, runs, bad, wasOpen };
 }
 
 function addFrame(runs: FrameRun[], position: number, offset: number, lastBad: BadRegion | undefined): void {
@@ -65,7 +71,17 @@ function badRegion(data: Buffer, offset: number, end: number): BadRegion {
   const isTail = end === data.length;
   const length = claimedLength(data, offset);
   const wasLastFrame = isTail && offset > 0 && length !== undefined && offset + length <= data.length;
-  return { offset, bytes: end - offset, torn: isTail && !wasLastFrame, wasLastFrame };
+  const hasHole = hasZeroSector(data, offset, end);
+  return { offset, bytes: end - offset, torn: isTail && !wasLastFrame, wasLastFrame, hasHole };
+}
+
+/** Of the sectors that are in the region, or partly. */
+function hasZeroSector(data: Buffer, offset: number, end: number): boolean {
+  for (let at = offset - (offset % SECTOR_BYTES); at < end; at += SECTOR_BYTES) {
+    const sector = data.subarray(at, at + SECTOR_BYTES);
+    if (sector.equals(ZEROS.subarray(0, sector.length))) return true;
+  }
+  return false;
 }
 
 function lengthWithoutZeros(bytes: Buffer): number {

@@ -1,8 +1,9 @@
 import { closeSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { ResolvedJournalOptions } from './journal-options.ts';
 import { segmentPath, syncFolder } from './journal-files.ts';
-import { createSegmentFile, dropSpare, prepareSpare, takeSpare } from './segment-file.ts';
+import { SPARE_NAME, createSegmentFile, dropSpare, prepareSpare, takeSpare } from './segment-file.ts';
 import { Segment } from './segment.ts';
 
 /**
@@ -133,6 +134,15 @@ export class SegmentSet {
     if (this.#spareFd !== undefined) await dropSpare(this.#folder, this.#spareFd);
     this.#spareFd = undefined;
     return this.#segments.length > 0;
+  }
+
+  /** Also while it is being prepared. */
+  dropSpareNow(): void {
+    try {
+      rmSync(path.join(this.#folder, SPARE_NAME), { force: true });
+    } catch (error) {
+      this.#options.onProblem(error);
+    }
   }
 
   #removable(): Segment[] {

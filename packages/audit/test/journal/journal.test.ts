@@ -278,6 +278,27 @@ describe('the journal of a dead process', () => {
     expect(await journal.adoptable()).toEqual([]);
   });
 
+  it('is not called corrupt for pages that were never synced, only while it could be so', async () => {
+    const directory = await newDirectory();
+    const journal = await open(directory);
+    for (const [wasOpen, kind] of [
+      [true, 'unsynced'],
+      [false, 'corrupt'],
+    ] as const) {
+      const dead = await open(directory);
+      write(dead, 4);
+      await dead.close();
+      const file = path.join(dead.folder, segments(dead.folder)[0]!);
+      const bytes = await readFile(file);
+      bytes.fill(0, 1_024, 1_536);
+      await writeFile(file, wasOpen ? Buffer.concat([bytes, Buffer.alloc(64)]) : bytes);
+      const adopted = await journal.adopt(dead.folder);
+      expect(adopted.damages).toMatchObject([{ kind }]);
+      expect(adopted.lost).toEqual([{ from: 2, to: 2 }]);
+    }
+    expect(readdirSync(path.join(directory, 'test/quarantine'))).toHaveLength(2);
+  });
+
   it('is not removed before its end is reported, and not while it is read', async () => {
     const directory = await newDirectory();
     const dead = await open(directory);

@@ -32,13 +32,18 @@ describe('a segment that is read', () => {
   it('gives back what was written, to the byte', () => {
     const { events, bytes, ends } = segmentOf(20);
     const scan = scanSegment(bytes);
-    expect(scan).toEqual({ first: 1, runs: [{ from: 1, to: 20, offset: SEGMENT_HEADER_BYTES }], bad: [] });
+    expect(scan).toEqual({
+      first: 1,
+      runs: [{ from: 1, to: 20, offset: SEGMENT_HEADER_BYTES }],
+      bad: [],
+      wasOpen: true,
+    });
     expect(events.map((_, i) => readEvent(bytes, ends[i]!))).toEqual(events);
   });
 
   it('is empty when it was never used', () => {
-    expect(scanSegment(Buffer.alloc(4096))).toEqual({ first: undefined, runs: [], bad: [] });
-    expect(scanSegment(encodeSegmentHeader(3, 7))).toEqual({ first: 7, runs: [], bad: [] });
+    expect(scanSegment(Buffer.alloc(4096))).toEqual({ first: undefined, runs: [], bad: [], wasOpen: true });
+    expect(scanSegment(encodeSegmentHeader(3, 7))).toMatchObject({ first: 7, runs: [], bad: [] });
   });
 
   it('loses only the tail when a write was cut short, at every byte', () => {
@@ -76,6 +81,24 @@ describe('a segment that is read', () => {
       }),
       { numRuns: 10_000 },
     );
+  });
+
+  it('tells a page that never reached the disk from one that was changed', () => {
+    const { bytes, ends } = segmentOf(60);
+    for (const page of [0, 4_096]) {
+      const holed = Buffer.from(bytes);
+      holed.fill(0, page, page + 4_096);
+      const scan = scanSegment(holed);
+      const hit = upTo(60).filter((position) => ends[position - 1]! < page + 4_096 && ends[position]! > page);
+      expect(scan).toMatchObject({ wasOpen: true });
+      expect(scan.bad.every(({ hasHole }) => hasHole)).toBe(true);
+      expect(found(scan)).toEqual(upTo(60).filter((position) => !hit.includes(position)));
+      if (page > 0) expect(lost(scan)).toEqual([{ from: hit[0], to: hit.at(-1) }]);
+      // A whole frame is more than nothing: where it is changed otherwise there is no sector of zeros.
+      holed.fill(1, page, page + 4_096);
+      expect(scanSegment(holed).bad.every(({ hasHole }) => !hasHole)).toBe(true);
+    }
+    expect(scanSegment(bytes.subarray(0, ends.at(-1)!)).wasOpen).toBe(false);
   });
 
   it('finds every flipped bit of the last frame too', () => {
