@@ -34,13 +34,17 @@ export default {
       if (cut % 500 === 0) context.progress(`byte ${cut} of ${end}`);
       for (const tail of [0, ZEROS]) {
         const folder = copyJournal(account.folder, path.join(context.directory, 'copies'));
-        writeFileSync(path.join(folder, path.basename(last)), Buffer.concat([bytes.subarray(0, cut), Buffer.alloc(tail)]));
+        writeFileSync(
+          path.join(folder, path.basename(last)),
+          Buffer.concat([bytes.subarray(0, cut), Buffer.alloc(tail)]),
+        );
         outcome.faults += 1;
         const whole = wholeBefore(account, frames, cut);
         const found = await reader.find(folder);
         outcome.count(`cut at ${cut}`, whole, found);
         if (found.lost.length > 0) outcome.problem(`cut at ${cut}: ${JSON.stringify(found.lost)} are said to be lost`);
-        if (found.damages.some(({ kind }) => kind !== 'torn')) outcome.problem(`cut at ${cut}: a verdict of corruption`);
+        if (found.damages.some(({ kind }) => kind !== 'torn'))
+          outcome.problem(`cut at ${cut}: a verdict of corruption`);
         rmSync(folder, { recursive: true });
       }
     }

@@ -84,7 +84,8 @@ function check(outcome, where, account, found, { file, from, to, hit, isInHeader
   const isExcused = (position) => hit.has(position);
   outcome.count(where, account, found, { isExcused });
   const corrupt = found.damages.filter((damage) => damage.kind === 'corrupt' && damage.file === file);
-  if (!corrupt.some(({ offset, bytes }) => offset < to && offset + bytes > from)) outcome.problem(`${where}: not found`);
+  if (!corrupt.some(({ offset, bytes }) => offset < to && offset + bytes > from))
+    outcome.problem(`${where}: not found`);
   const said = found.lost.flatMap((range) => positionsOf(range));
   outcome.lost += hit.size;
   outcome.reported += said.filter((position) => hit.has(position)).length;

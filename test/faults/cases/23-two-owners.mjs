@@ -52,7 +52,9 @@ async function round(context, outcome, directory) {
   owner.signal('SIGSTOP');
   await expectRefused(outcome, directory, folder);
   const account = accountOf(await owner.kill());
-  const contenders = await Promise.all(Array.from({ length: RIVALS }, (_, i) => adopt(directory, `rival-${i}`, LINGER_MS)));
+  const contenders = await Promise.all(
+    Array.from({ length: RIVALS }, (_, i) => adopt(directory, `rival-${i}`, LINGER_MS)),
+  );
   outcome.faults += RIVALS;
   const winners = contenders.filter((findings) => findings.has(folder));
   if (winners.length !== 1) outcome.problem(`${winners.length} of ${RIVALS} got the journal of a dead process`);
@@ -64,7 +66,9 @@ async function round(context, outcome, directory) {
 /** Nobody finds it among the dead, and who asks for it by name is refused. */
 async function expectRefused(outcome, directory, folder) {
   const answers = await Promise.all(
-    Array.from({ length: 2 }, (_, i) => runChild('adopter.mjs', { directory, folder }, { output: `${directory}/refused-${i}.out` })),
+    Array.from({ length: 2 }, (_, i) =>
+      runChild('adopter.mjs', { directory, folder }, { output: `${directory}/refused-${i}.out` }),
+    ),
   );
   for (const { lines } of answers) {
     outcome.faults += 1;
@@ -75,7 +79,9 @@ async function expectRefused(outcome, directory, folder) {
 }
 
 async function adopt(directory, name, lingerMs = 0) {
-  return findingsOf((await runChild('adopter.mjs', { directory, lingerMs }, { output: `${directory}/${name}.out` })).lines);
+  return findingsOf(
+    (await runChild('adopter.mjs', { directory, lingerMs }, { output: `${directory}/${name}.out` })).lines,
+  );
 }
 
 /** Whatever the copy caught: a prefix, or less where a frame was being written. */

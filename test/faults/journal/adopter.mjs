@@ -11,8 +11,8 @@
  *   failed <code> <message>
  *   closed
  *
- * Its one argument is what to do, as JSON: `directory`, `options` of the journal, `finish`: report, acknowledge all, and
- * wait until it is removed.
+ * Its one argument is what to do, as JSON: `directory`, `options` of the journal, `folder` (this one alone, dead or not),
+ * `finish`: report, acknowledge all, and wait until it is removed; `lingerMs`: keep what was adopted for so long.
  */
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,13 +29,14 @@ const journal = openJournal({
   ...task.options,
 });
 
-for (const folder of await journal.adoptable()) {
+for (const folder of task.folder === undefined ? await journal.adoptable() : [task.folder]) {
   try {
     await adopt(folder);
   } catch (error) {
     say(`failed ${error.code} ${error.message}`);
   }
 }
+await sleep(task.lingerMs ?? 0);
 await journal.close();
 say('closed');
 

@@ -17,19 +17,27 @@ export class Child {
   #process;
   #ended;
 
-  /** @param before a command that it is run under. */
-  constructor(program, task, { output, failpoint, before = [], env = {} }) {
+  /**
+   * @param failpoint what `failpoints.mjs` is told. @param syncDelayMs what `slow-sync.mjs` is told.
+   * @param before a command that it is run under.
+   */
+  constructor(program, task, { output, failpoint, syncDelayMs, before = [] }) {
     this.#output = output;
     this.#errors = `${output}.err`;
     const fds = [openSync(this.#output, 'w'), openSync(this.#errors, 'w')];
-    const preload = failpoint === undefined ? [] : ['--import', path.join(HERE, 'failpoints.mjs')];
-    const node = [process.execPath, ...preload, path.join(HERE, program), JSON.stringify(task)];
+    const preloads = [];
+    const env = { ...process.env };
+    if (failpoint !== undefined) {
+      preloads.push('--import', path.join(HERE, 'failpoints.mjs'));
+      env['SPANLEDGER_FAILPOINT'] = JSON.stringify(failpoint);
+    }
+    if (syncDelayMs !== undefined) {
+      preloads.push('--import', path.join(HERE, 'slow-sync.mjs'));
+      env['SPANLEDGER_SYNC_DELAY_MS'] = `${syncDelayMs}`;
+    }
+    const node = [process.execPath, ...preloads, path.join(HERE, program), JSON.stringify(task)];
     const [command, ...args] = [...before, ...node];
-    const failpointEnv = failpoint === undefined ? {} : { SPANLEDGER_FAILPOINT: JSON.stringify(failpoint) };
-    this.#process = spawn(command, args, {
-      stdio: ['pipe', ...fds],
-      env: { ...process.env, ...failpointEnv, ...env },
-    });
+    this.#process = spawn(command, args, { stdio: ['pipe', ...fds], env });
     for (const fd of fds) closeSync(fd);
     this.#ended = once(this.#process, 'exit');
     // Awaited where it matters, and no failure of its own before that.
@@ -63,10 +71,15 @@ export class Child {
 
   /** Ends it as a crash does, and what it runs under. */
   async kill() {
+    await this.close();
+    return this.lines;
+  }
+
+  /** Idempotent. */
+  async close() {
     this.signal('SIGKILL');
     this.#process.stdin.destroy();
     await this.#ended;
-    return this.lines;
   }
 
   /** Waits until it has said a line that begins so. */
