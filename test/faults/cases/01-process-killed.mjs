@@ -12,7 +12,7 @@ export default {
   number: 1,
   title: 'process killed (kill -9)',
   quick: true,
-  minimum: { quick: { offered: 10_000, faults: 5 }, full: { offered: 1_000_000, faults: 200 } },
+  minimum: { quick: { offered: 4_000, faults: 5 }, full: { offered: 1_000_000, faults: 200 } },
   timeoutS: { full: 1_800 },
 
   async run(context) {

@@ -11,7 +11,7 @@ export default {
   number: 3,
   title: 'nats-server killed (R1)',
   quick: true,
-  minimum: { quick: { offered: 10_000, faults: 3 }, full: { offered: 200_000, faults: 50 } },
+  minimum: { quick: { offered: 2_500, faults: 3 }, full: { offered: 200_000, faults: 50 } },
 
   async run(context) {
     const kills = context.quick ? 3 : 50;

@@ -13,7 +13,7 @@ export default {
   number: 4,
   title: 'stream leader killed (R3)',
   quick: true,
-  minimum: { quick: { offered: 5_000, faults: 1 }, full: { offered: 400_000, faults: 50 } },
+  minimum: { quick: { offered: 4_000, faults: 1 }, full: { offered: 400_000, faults: 50 } },
   timeoutS: { full: 1_800 },
 
   async run(context) {

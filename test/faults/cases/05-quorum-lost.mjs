@@ -5,7 +5,6 @@ import { startProducer } from '../lib/producer-process.mjs';
 import { openStreamAdmin } from '../lib/stream-admin.mjs';
 import { pause, waitFor } from '../lib/wait.mjs';
 
-const RATE = 5_000;
 const DRAIN_RATIO_MIN = 5;
 const REPLICAS = 3;
 
@@ -13,7 +12,7 @@ export default {
   number: 5,
   title: 'quorum lost (2 of 3 stopped)',
   quick: true,
-  minimum: { quick: { offered: 20_000, faults: 1 }, full: { offered: 1_000_000, faults: 1 } },
+  minimum: { quick: { offered: 8_000, faults: 1 }, full: { offered: 1_000_000, faults: 1 } },
   timeoutS: { full: 1_800 },
 
   async run(context) {
@@ -23,7 +22,6 @@ export default {
     const producer = await startProducer(context, {
       servers: cluster.urls,
       stream: { replicas: REPLICAS },
-      rate: RATE,
       padBytes: 0,
       journal: { directory: `${context.directory}/journal`, maxBytes: 8 * 1024 ** 3 },
     });
@@ -50,7 +48,7 @@ export default {
     const { times, ...figures } = await account({ servers: cluster.urls, producers: [producer], times: true });
     const backAt = times.find((time) => time > lostAtMs + lostMs);
     const drained = times.filter((time) => time >= backAt && time <= drainedAtMs).length;
-    const drainRatio = ((drained / (drainedAtMs - backAt)) * 1000) / RATE;
+    const drainRatio = ((drained / (drainedAtMs - backAt)) * 1000) / producer.rate;
     Object.assign(figures.notes, {
       drain_ratio: drainRatio,
       drained,

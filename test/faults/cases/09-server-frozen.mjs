@@ -9,7 +9,7 @@ export default {
   number: 9,
   title: 'nats-server frozen (SIGSTOP)',
   quick: true,
-  minimum: { quick: { offered: 10_000, faults: 2 }, full: { offered: 200_000, faults: 5 } },
+  minimum: { quick: { offered: 5_000, faults: 2 }, full: { offered: 200_000, faults: 5 } },
 
   async run(context) {
     const [freezes, frozenMs, publishTimeoutMs] = context.quick ? [2, 1_500, 500] : [5, 10_000, 5_000];

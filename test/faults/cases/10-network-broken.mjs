@@ -13,7 +13,7 @@ export default {
   number: 10,
   title: 'connection cut, half-open, acknowledgements lost',
   quick: true,
-  minimum: { quick: { offered: 8_000, faults: 6 }, full: { offered: 400_000, faults: 100 } },
+  minimum: { quick: { offered: 3_000, faults: 6 }, full: { offered: 400_000, faults: 100 } },
 
   async run(context) {
     const server = context.own(await startNats());

@@ -11,13 +11,16 @@ export default {
   number: 12,
   title: 'published again after the duplicate window',
   quick: true,
-  minimum: { quick: { offered: 10_000, faults: 2 }, full: { offered: 100_000, faults: 20 } },
+  minimum: { quick: { offered: 6_000, faults: 2 }, full: { offered: 100_000, faults: 20 } },
 
   async run(context) {
     const rounds = context.quick ? 2 : 20;
     const server = context.own(await startNats());
     const proxy = context.own(await startFaultProxy(server.url));
-    const producer = await startProducer(context, { servers: proxy.url, stream: { duplicateWindowMs: WINDOW_MS } });
+    const producer = await startProducer(context, {
+      servers: proxy.url,
+      stream: { duplicateWindowMs: WINDOW_MS },
+    });
     for (let round = 1; round <= rounds; round += 1) {
       await pause(context, 300 + 300 * context.random());
       proxy.dropServerToClient();

@@ -8,7 +8,6 @@ import { slope } from '../lib/slope.mjs';
 import { openStreamAdmin } from '../lib/stream-admin.mjs';
 import { pause } from '../lib/wait.mjs';
 
-const RATE = 1_500;
 const MIB = 2 ** 20;
 const HOUR_MS = 3_600_000;
 
@@ -16,24 +15,25 @@ export default {
   number: 34,
   title: 'soak: all of it at random',
   quick: true,
-  minimum: { quick: { offered: 20_000, faults: 5 }, full: { offered: 1_000_000, faults: 100 } },
+  minimum: { quick: { offered: 10_000, faults: 5 }, full: { offered: 1_000_000, faults: 100 } },
   timeoutS: { full: 1_800 },
 
   async run(context) {
+    const rate = context.quick ? 750 : 1_500;
     const server = context.own(await startNats());
     const proxy = context.own(await startFaultProxy(server.url));
     const stream = await openStreamAdmin(context, server.url);
     const steady = await startProducer(context, {
       program: 'service',
       producer: 'steady',
-      rate: RATE,
+      rate,
       servers: proxy.url,
       journal: { directory: `${context.directory}/steady` },
     });
     const startVictim = () =>
       startProducer(context, {
         producer: 'victim',
-        rate: RATE,
+        rate,
         servers: server.url,
         journal: { directory: `${context.directory}/victim`, retentionMs: 30_000 },
       });

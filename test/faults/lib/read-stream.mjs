@@ -5,14 +5,20 @@ const IN_FLIGHT = 2_000;
 /** Nothing comes for this long: the reading has failed. */
 const STALLED_MS = 60_000;
 
-/** Calls `visit` for each message of a stream as it is now, in order. Nothing of ours takes part. @returns how many */
-export async function readStream({ servers, stream }, visit) {
+/**
+ * Calls `visit` for each message of a stream as it is now, in order. Nothing of ours takes part.
+ *
+ * @param {object} from
+ * @param {number} [from.fromSeq] the first one, by its number in the stream
+ * @returns how many
+ */
+export async function readStream({ servers, stream = 'AUDIT_EVENTS', fromSeq = 1 }, visit) {
   const connection = await connect({ servers, maxReconnectAttempts: -1 });
   try {
     const manager = await jetstreamManager(connection, { timeout: 30_000 });
     const { messages, last_seq: lastSeq } = (await manager.streams.info(stream)).state;
-    if (messages === 0) return 0;
-    const consumer = await jetstream(connection).consumers.get(stream);
+    if (messages === 0 || lastSeq < fromSeq) return 0;
+    const consumer = await jetstream(connection).consumers.get(stream, { opt_start_seq: fromSeq });
     let count = 0;
     const reading = await consumer.consume({ max_messages: IN_FLIGHT });
     const stalled = setInterval(() => stalledAt(), STALLED_MS);

@@ -24,3 +24,13 @@ export async function openStreamAdmin(context, servers, stream = 'AUDIT_EVENTS')
     info: () => manager.streams.info(stream).catch(() => undefined),
   };
 }
+
+/** The number of the last message of a stream, asked over a connection of its own. */
+export async function lastSeqOf(servers, stream = 'AUDIT_EVENTS') {
+  const connection = await connect({ servers });
+  try {
+    return (await (await jetstreamManager(connection)).streams.info(stream)).state.last_seq;
+  } finally {
+    await connection.close();
+  }
+}

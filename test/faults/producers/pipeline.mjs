@@ -19,7 +19,7 @@ const pipeline = createAuditPipeline({
     stream: stream.stream,
     onAlarm: (error) => console.error(`alarm: ${error.message}`),
   }),
-  journal: journal && openJournal({ ...journal, producer }),
+  journal: journal === false ? undefined : openJournal({ ...journal, producer }),
 });
 
 await offerEvents({

@@ -10,7 +10,7 @@ const handle = await start({
   ...options.pipeline,
   producer,
   nats: { servers, stream },
-  ...(journal && { journal }),
+  journal,
   audit: [
     {
       when: { name: 'work' },
