@@ -156,6 +156,8 @@ function isBefore(a: Key, b: Key): boolean {
 }
 
 function endsRun(event: AuditEvent): boolean {
+  // The only event of its run, about another one.
+  if (event.event === 'run_abandoned') return true;
   if (event.event === 'audit_checkpoint') return event.fields?.['final'] === true;
   return isTerminalEvent(event.event);
 }

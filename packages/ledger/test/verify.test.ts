@@ -69,6 +69,11 @@ describe('a sound ledger has no findings', () => {
     expect(await verify(stored(events), { sha256 })).toMatchObject({ ...clean, openRuns: 0 });
   });
 
+  it('does not wait for more of a run whose only event tells of another one', async () => {
+    const abandoned = new TestRun().seal('run_abandoned');
+    expect(await verify(stored([abandoned]), { sha256 })).toMatchObject({ ...clean, openRuns: 0 });
+  });
+
   it('events of the older profile, which have no run: counted, not judged', async () => {
     const bytes = new TextEncoder().encode(
       '{"ts":"2026-01-02T03:04:05Z","event":"llm_call","correlation_id":"x","seq":7}',
