@@ -60,8 +60,11 @@ async function chosenCases() {
     names.map(async (name) => (await import(pathToFileURL(path.join(CASES, name)))).default),
   );
   const only = values.only?.split(',').map(Number);
-  const unknown = only?.filter((number) => !all.some((one) => one.number === number)) ?? [];
-  if (unknown.length > 0) throw new Error(`there is no case ${unknown.join(', ')}`);
-  const asked = all.filter(({ number }) => only?.includes(number) ?? true);
-  return asked.filter(({ quick }) => quick || !values.quick).sort((a, b) => a.number - b.number);
+  const forms = all.filter(({ quick }) => quick || !values.quick);
+  const unknown = only?.filter((number) => !forms.some((one) => one.number === number)) ?? [];
+  if (unknown.length > 0) {
+    console.error(`there is no case ${unknown.join(', ')}${values.quick ? ' in the quick form' : ''}`);
+    process.exit(2);
+  }
+  return forms.filter(({ number }) => only?.includes(number) ?? true).sort((a, b) => a.number - b.number);
 }

@@ -10,14 +10,18 @@ export function createContext({ quick, seed, progress, signal }) {
   // Not the system's folder for such things: that may be memory, which syncs nothing.
   const directory = mkdtempSync(path.join(CACHE, 'faults-'));
   const owned = [];
+  let closed = false;
   const context = { quick, seed, random: seededRandom(seed), directory, progress, signal, own };
 
   function own(disposable) {
+    // A case that was given up on goes on until it next looks at its signal.
+    if (closed) void closeOne(disposable);
     owned.push(disposable);
     return disposable;
   }
 
   async function close() {
+    closed = true;
     const failures = [];
     for (const disposable of owned.reverse()) await closeOne(disposable).catch((error) => failures.push(error));
     rmSync(directory, { recursive: true, force: true });

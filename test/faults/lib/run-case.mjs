@@ -25,7 +25,10 @@ export async function runCase(one, { quick, seed, progress, signal }) {
     problems.push(...(outcome.problems ?? []), ...misses(one, form, outcome));
   } catch (error) {
     if (error instanceof CannotRunHere) outcome.skipped = error.message;
-    else problems.push(timeout.aborted ? `it took too long: ${reasonOf(error)}` : reasonOf(error));
+    else
+      problems.push(
+        `${timeout.aborted ? 'it took too long: ' : ''}${signal.aborted ? 'interrupted: ' : ''}${reasonOf(error)}`,
+      );
   }
   await close().catch((error) => problems.push(reasonOf(error)));
   const result = {
