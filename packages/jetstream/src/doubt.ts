@@ -1,7 +1,7 @@
 import type { SpanledgerError } from '@spanledger/protocol';
 
 const BACKOFF_MIN_MS = 50;
-const BACKOFF_MAX_MS = 5_000;
+const BACKOFF_MAX_MS = 2_000;
 
 /**
  * Whether what is published is being stored, as far as we know. A doubt is open from the first sign that it is not until
@@ -45,7 +45,7 @@ export class Doubt {
     this.#window = 1;
   }
 
-  /** Calls back before the next try: after 50 ms, and after more each time, up to 5 s. One try at a time. */
+  /** Calls back before the next try: after 50 ms, and after more each time, up to 2 s. One try at a time. */
   pause(retry: () => void): void {
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {

@@ -15,7 +15,7 @@ export type OpenConnection = (signal: AbortSignal) => Promise<NatsConnectionLike
 export interface JetStreamSinkOptions {
   /**
    * A connection of `@nats-io/transport-node` 3 or of `nats` 2.29, or a promise of one: NATS may be down. It stays the
-   * caller's to close. A function is called at once, and the connection that it opens is closed by `close`.
+   * caller's to close. A function is called at once, and again if what it opened is closed; `close` closes it.
    */
   readonly connection: NatsConnectionLike | Promise<NatsConnectionLike> | OpenConnection;
   /** The stream that must store the events. Default `AUDIT_EVENTS`. */
@@ -26,7 +26,7 @@ export interface JetStreamSinkOptions {
   readonly windowMax?: number;
   /** Without an acknowledgement for this long, the window is published again. Milliseconds; default 5,000. */
   readonly publishTimeoutMs?: number;
-  /** Told once per episode that events are not being stored, and why: `SPANLEDGER_STREAM` or `SPANLEDGER_REFUSED`. */
+  /** Told once per episode that events are not being stored, and why: `SPANLEDGER_STREAM`, `_REFUSED` or `_SINK` (no connection). */
   readonly onAlarm?: (error: SpanledgerError) => void;
 }
 
