@@ -1,6 +1,13 @@
 /** What a producer was answered, from what it said. */
 export function accountOf(lines) {
-  const account = { accepted: new Map(), refused: [], acknowledged: new Set(), durable: 0, folder: undefined };
+  const account = {
+    accepted: new Map(),
+    refused: [],
+    acknowledged: new Set(),
+    durable: 0,
+    folder: undefined,
+    refusedSaid: 0,
+  };
   for (const line of lines) {
     const [kind, first, second] = line.split(' ');
     if (kind === '+') account.accepted.set(Number(first), second);
@@ -8,6 +15,7 @@ export function accountOf(lines) {
     else if (kind === 'k') account.acknowledged.add(Number(first));
     else if (kind === 'd') account.durable = Math.max(account.durable, Number(first));
     else if (kind === 'folder') account.folder = first;
+    else if (kind === 'r') account.refusedSaid = Number(first);
   }
   return account;
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findingsOf } from './account.mjs';
 
 const HERE = import.meta.dirname;
 const DEADLINE_MS = 60_000;
@@ -97,6 +98,21 @@ export class Child {
 /** Runs a child program to its end, however that comes. */
 export async function runChild(program, task, options) {
   return new Child(program, task, options).end();
+}
+
+/**
+ * Adopts what a process left that was run under a tracer: killed with its tracer only, it ends a moment later.
+ *
+ * @returns what was found in that folder.
+ */
+export async function findWhenDead(folder, task, output) {
+  const deadline = Date.now() + DEADLINE_MS;
+  for (;;) {
+    const found = findingsOf((await runChild('adopter.mjs', task, { output })).lines).get(folder);
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error(`${folder} is still locked`);
+    await sleep(50);
+  }
 }
 
 /** As many at a time as there is room for on two cores; what is random is drawn before, so that the order is no matter. */

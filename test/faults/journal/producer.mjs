@@ -7,10 +7,11 @@
  *   k <position>         acknowledged in a moment
  *   d <position>         on the disk up to here;  n <position> <code>: not
  *   p <code> <errno>     a problem was reported
+ *   r <count>            refused, as the journal counts them
  *   closed <code|ok>     the end
  *
  * Its one argument is what to do, as JSON: `directory`, `options` of the journal, `events` (how many), `burst` (how many in
- * one turn), `paddingMax`, `acknowledge` (share), `wait` (for each burst to be on the disk), `pauseMs` after each burst, `stay`.
+ * one turn), `paddingMax`, `acknowledge` (share), `wait` (for each burst to be on the disk), `pauseMs` after each burst, `stay`. SIGTERM ends the events.
  */
 import { randomUUID } from 'node:crypto';
 import { writeSync } from 'node:fs';
@@ -56,12 +57,15 @@ async function becomeDurable(position) {
   }
 }
 
-for (let seq = 1; seq <= task.events;) {
+let stopping = false;
+process.once('SIGTERM', () => (stopping = true));
+for (let seq = 1; seq <= task.events && !stopping;) {
   for (const end = Math.min(seq + task.burst - 1, task.events); seq <= end; seq += 1) append(seq);
   if (task.wait && journal.position > 0) await becomeDurable(journal.position);
   acknowledgeSome();
   await sleep(task.pauseMs);
 }
+say(`r ${journal.stats.refused}`);
 if (task.stay) {
   say('stays');
   // Its standard input ends with whoever started it: under a tracer that is killed it would otherwise stay for good.
