@@ -17,6 +17,14 @@ export interface Durability {
   readonly deadlineMs?: number;
 }
 
+export interface ShutdownOptions {
+  /**
+   * The process ends as soon as this is over, but other code may still run and emit: the journal is synced and goes on taking
+   * events until the end, when the caller calls its `closeNow`. Default `false`.
+   */
+  readonly leaveJournal?: boolean;
+}
+
 /**
  * The one way from "this happened" to the ledger: envelope, seal, queue, sink. One per process.
  */
@@ -57,6 +65,9 @@ export interface AuditPipeline {
   /** Waits until everything emitted so far has an outcome. @returns false if the deadline came first. */
   flush(deadlineMs?: number): Promise<boolean>;
 
-  /** Flushes, then closes the sink. Idempotent. What is emitted later is refused and counted. */
-  shutdown(deadlineMs?: number): Promise<void>;
+  /**
+   * Flushes, then closes sink and journal. Idempotent. What is emitted until that is over is kept in the journal, if there is
+   * one; what comes later is refused and counted.
+   */
+  shutdown(deadlineMs?: number, options?: ShutdownOptions): Promise<void>;
 }

@@ -1,4 +1,4 @@
-export type { AuditPipeline, Durability } from './audit-pipeline.ts';
+export type { AuditPipeline, Durability, ShutdownOptions } from './audit-pipeline.ts';
 export { audit } from './emit/audit.ts';
 export type { AuthFailOptions, AuthFailReason, AuthVerifyOptions } from './emit/auth-events.ts';
 export type { EmitOptions } from './emit/emit-event.ts';

@@ -248,15 +248,16 @@ describe('flush and shutdown', () => {
     expect(await first).toBe(true);
   });
 
-  it('shutdown stores what was emitted, closes the sink, and refuses what comes later', async () => {
+  it('shutdown stores what was emitted, closes the sink, and refuses what comes when it is over', async () => {
     const { sink, pipeline } = setUp();
     const scope = newScope();
     for (let n = 0; n < 1_000; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
     const done = pipeline.shutdown();
-    expect(pipeline.emit(scope, { event: 'tool_exec' })).toBeUndefined();
+    expect(pipeline.emit(scope, { event: 'meanwhile' })).toBeDefined();
     await Promise.all([done, pipeline.shutdown()]);
-    expect(eventsOf(sink, scope.run.id)).toHaveLength(1_000);
-    expect(scope.run.chain.seq).toBe(1_000);
+    expect(pipeline.emit(scope, { event: 'tool_exec' })).toBeUndefined();
+    expect(eventsOf(sink, scope.run.id)).toHaveLength(1_001);
+    expect(scope.run.chain.seq).toBe(1_001);
     expect(await sink.writeEvent({} as never)).toMatchObject({ status: 'failed' });
   });
 

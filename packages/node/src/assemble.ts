@@ -10,6 +10,7 @@ import { addParts } from './sdk-parts.ts';
 /** Everything that `start` and `withSpanledger` make, in place. */
 export interface Assembly {
   readonly pipeline: AuditPipeline;
+  readonly journal: Journal | undefined;
   readonly sdkConfig: Partial<NodeSDKConfiguration>;
   /** Takes it all back, for a start that fails later. */
   readonly undo: () => void;
@@ -21,7 +22,7 @@ export interface Assembly {
  * @throws SpanledgerError for what is wrong with the configuration, or `SPANLEDGER_STARTED`; nothing is left open then.
  */
 export function assemble(config: ResolvedConfig, sdkConfig: Partial<NodeSDKConfiguration>): Assembly {
-  const pipeline = openPipeline(config);
+  const { pipeline, journal } = openPipeline(config);
   let unregister: (() => void) | undefined;
   const undo = (): void => {
     unregister?.();
@@ -29,7 +30,7 @@ export function assemble(config: ResolvedConfig, sdkConfig: Partial<NodeSDKConfi
   };
   try {
     unregister = registerPipeline(pipeline);
-    return { pipeline, sdkConfig: addParts(config, pipeline, sdkConfig), undo };
+    return { pipeline, journal, sdkConfig: addParts(config, pipeline, sdkConfig), undo };
   } catch (error) {
     undo();
     throw error;
@@ -37,12 +38,12 @@ export function assemble(config: ResolvedConfig, sdkConfig: Partial<NodeSDKConfi
 }
 
 /** The pipeline owns ledger and journal, and closes them, from the moment that there is one. */
-function openPipeline(config: ResolvedConfig): AuditPipeline {
+function openPipeline(config: ResolvedConfig): Pick<Assembly, 'pipeline' | 'journal'> {
   const sink = openLedger(config);
   let journal: Journal | undefined;
   try {
     journal = openOwnJournal(config);
-    return createAuditPipeline({
+    const pipeline = createAuditPipeline({
       sink,
       journal,
       producer: config.producer,
@@ -54,6 +55,7 @@ function openPipeline(config: ResolvedConfig): AuditPipeline {
       ...(config.queueMaxBytes !== undefined && { queueMaxBytes: config.queueMaxBytes }),
       ...(config.eventMaxBytes !== undefined && { eventMaxBytes: config.eventMaxBytes }),
     });
+    return { pipeline, journal };
   } catch (error) {
     void sink.close(0);
     journal?.close().catch((problem: unknown) => logger.warn('the unused journal could not be removed:', problem));

@@ -1,7 +1,7 @@
-import type { AuditPipeline, PipelineHealth } from '@spanledger/audit';
+import type { AuditPipeline, Journal, PipelineHealth } from '@spanledger/audit';
 import { SpanledgerError } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
-import { watchLossAtExit, watchProcessEnd } from './process-end.ts';
+import { watchProcessEnd } from './process-end.ts';
 
 /**
  * How the ledger of this process is doing, as plain data. `off` where there is none: nothing was started, or OpenTelemetry is
@@ -40,6 +40,8 @@ export interface SpanledgerHandle {
 /** What the handle is made of. */
 export interface HandleParts {
   readonly pipeline: AuditPipeline;
+  /** That of the pipeline. */
+  readonly journal: Journal | undefined;
   readonly timeoutMs: number;
   /** Shuts down what `start()` made beside the pipeline. */
   readonly shutdownSdk?: () => Promise<void>;
@@ -70,13 +72,7 @@ export function refuseSecondStart(): void {
 
 /** Makes the handle of this process, and lets it see the process's end. */
 export function publishHandle(parts: HandleParts): SpanledgerHandle {
-  const handle = createHandle(parts, {
-    begun: () => unwatchEnd(),
-    done: () => unwatchExit(),
-  });
-  const unwatchEnd = watchProcessEnd(handle);
-  const unwatchExit = watchLossAtExit(() => onlyInMemory(parts.pipeline.health()));
-  return ((globalThis as Holder)[KEY] = handle);
+  return ((globalThis as Holder)[KEY] = createHandle(parts));
 }
 
 /** The handle of a process that goes on without a ledger. */
@@ -105,32 +101,45 @@ export async function flush(deadlineMs?: number): Promise<boolean> {
   return (await currentHandle()?.flush(deadlineMs)) ?? true;
 }
 
-/** Told when a shutdown begins, and when it is over. */
-interface ShutdownObserver {
-  begun(): void;
-  done(): void;
-}
-
-function createHandle({ pipeline, timeoutMs, shutdownSdk }: HandleParts, observer: ShutdownObserver): SpanledgerHandle {
+function createHandle({ pipeline, journal, timeoutMs, shutdownSdk }: HandleParts): SpanledgerHandle {
   let closing: Promise<void> | undefined;
-  const close = async (deadlineMs: number): Promise<void> => {
-    observer.begun();
+  let isClosed = false;
+  const close = async (deadlineMs: number, leaveJournal: boolean): Promise<void> => {
+    unwatch();
     // Side by side: a trace collector that does not answer takes no time from the ledger.
-    await Promise.all([pipeline.shutdown(deadlineMs), shutdownSdk && within(deadlineMs, shutdownSdk())]);
-    observer.done();
+    await Promise.all([
+      pipeline.shutdown(deadlineMs, { leaveJournal }),
+      shutdownSdk && within(deadlineMs, shutdownSdk()),
+    ]);
+    isClosed = true;
   };
-  return {
+  const closeOnce = (deadlineMs: number, leaveJournal = false): Promise<void> =>
+    (closing ??= close(deadlineMs, leaveJournal));
+
+  const handle: SpanledgerHandle = {
     producer: pipeline.producer,
     sink: pipeline.health().sink.name,
     health: () => pipeline.health(),
     flush: (deadlineMs = timeoutMs) => pipeline.flush(deadlineMs),
-    shutdown: (deadlineMs = timeoutMs) => (closing ??= close(deadlineMs)),
+    shutdown: (deadlineMs = timeoutMs) => closeOnce(deadlineMs),
   };
+  const unwatch = watchProcessEnd({
+    flush: () => handle.flush(),
+    shutdown: () => handle.shutdown(),
+    shutdownWhileRunning: () => closeOnce(timeoutMs, true),
+    exiting: () => {
+      journal?.closeNow();
+      // A shutdown that is over has said it itself.
+      if (!isClosed) sayWhatIsLost(pipeline.health());
+    },
+  });
+  return handle;
 }
 
-/** How many events end with the process: those in the queue, unless the journal has them, and those that no report names. */
-function onlyInMemory({ queue, journal, losses }: PipelineHealth): number {
-  return losses.unreported + (journal === undefined ? queue.events : 0);
+/** Those in the queue, unless the journal has them, and those that no report names. */
+function sayWhatIsLost({ queue, journal, losses }: PipelineHealth): void {
+  const lost = losses.unreported + (journal === undefined ? queue.events : 0);
+  if (lost > 0) logger.error(`the process ended before the ledger had ${lost} events: they are lost`);
 }
 
 async function within(deadlineMs: number, work: Promise<void>): Promise<void> {

@@ -1,10 +1,14 @@
 import { constants } from 'node:os';
-import { logger } from './diagnostics.ts';
 
 /** What is done about the end. */
 interface Ending {
   flush(): Promise<unknown>;
+  /** Nothing of the application runs any more, unless another `beforeExit` listener begins something. */
   shutdown(): Promise<void>;
+  /** The same while the application still runs: what it emits until `exiting` is kept. */
+  shutdownWhileRunning(): Promise<void>;
+  /** The last turn of the process, however it ends (but for a kill). */
+  exiting(): void;
 }
 
 /**
@@ -12,7 +16,8 @@ interface Ending {
  * and an unhandled rejection leave no time to: what is in the journal is published by the next process. They are not
  * listened for, so that exit code and stack are Node's own.
  *
- * @returns the function that stops watching; a shutdown calls it, so that a second signal ends the process at once.
+ * @returns the function that stops watching for all but `exiting`; a shutdown calls it, so that a second signal ends the
+ * process at once.
  */
 export function watchProcessEnd(ending: Ending): () => void {
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -22,30 +27,16 @@ export function watchProcessEnd(ending: Ending): () => void {
     else queueMicrotask(() => void end(signal));
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
-    await ending.shutdown();
+    await ending.shutdownWhileRunning();
     // Not by sending the signal again: the kernel does not deliver that to process 1 of a container.
     process.exit(128 + constants.signals[signal]);
   };
   const onEmptyLoop = (): void => void ending.shutdown();
 
+  process.on('exit', () => ending.exiting());
   // Before all others: a `once` handler of the application is no longer counted when it has had its turn.
   process.prependListener('SIGTERM', onSignal).prependListener('SIGINT', onSignal).on('beforeExit', onEmptyLoop);
   return () => void process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('beforeExit', onEmptyLoop);
-}
-
-/**
- * Says in one line how many events a process that ends without a shutdown takes with it.
- *
- * @param lostNow how many there are in memory only.
- * @returns the function that stops it; a shutdown that is over has said it itself.
- */
-export function watchLossAtExit(lostNow: () => number): () => void {
-  const onExit = (): void => {
-    const lost = lostNow();
-    if (lost > 0) logger.error(`the process ended before the ledger had ${lost} events: they are lost`);
-  };
-  process.on('exit', onExit);
-  return () => void process.off('exit', onExit);
 }
 
 /**

@@ -37,7 +37,7 @@ export function startNow(config: StartConfig): SpanledgerHandle {
   const { producer, shutdownTimeoutMs, allowDisabled } = resolved;
   if (goOnDisabled(allowDisabled)) return publishInertHandle(producer);
 
-  const { pipeline, sdkConfig, undo } = assemble(resolved, {
+  const { pipeline, journal, sdkConfig, undo } = assemble(resolved, {
     ...exportersNotAskedFor(),
     serviceName: service.name ?? producer,
     instrumentations: [new HttpInstrumentation(), new UndiciInstrumentation(), ...(config.instrumentations ?? [])],
@@ -59,5 +59,5 @@ export function startNow(config: StartConfig): SpanledgerHandle {
         'start it in a file of its own, with node --import',
     );
   }
-  return publishHandle({ pipeline, timeoutMs: shutdownTimeoutMs, shutdownSdk: () => sdk.shutdown() });
+  return publishHandle({ pipeline, journal, timeoutMs: shutdownTimeoutMs, shutdownSdk: () => sdk.shutdown() });
 }

@@ -36,8 +36,8 @@ export function withSpanledger(
     publishInertHandle(producer);
     return sdkConfig;
   }
-  const { pipeline, sdkConfig: added } = assemble(resolved, sdkConfig);
-  publishHandle({ pipeline, timeoutMs: shutdownTimeoutMs });
+  const { pipeline, journal, sdkConfig: added } = assemble(resolved, sdkConfig);
+  publishHandle({ pipeline, journal, timeoutMs: shutdownTimeoutMs });
   setTimeout(checkLater, CHECK_AFTER_MS, allowDisabled).unref();
   return added;
 }

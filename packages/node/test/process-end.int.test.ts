@@ -71,6 +71,20 @@ describe('the exit code', () => {
     expect(count(await readLedger(nats.url), 'work_done')).toBe(100);
   });
 
+  it('is kept while events go on, and none is lost', async () => {
+    await using nats = await startNats();
+    const env = { OTEL_SERVICE_NAME: 'busy', SPANLEDGER_NATS_URL: nats.url };
+    const journal = temporaryFolder();
+    const script = new NodeProcess('end.mjs', { load: 'register', env: { ...env, END: 'busy' }, journal });
+    await script.says(/emitted/);
+    script.child.kill('SIGTERM');
+    expect(await script.ended()).toEqual({ code: 143, signal: null });
+    expect(script.stderr).toMatch(/^(spanledger: \d+ events are left in the journal .*\n)?$/);
+    const emitted = Number(await script.says(/emitted (\d+) in all/));
+    new NodeProcess('end.mjs', { load: 'register', env: { ...env, END: 'wait', COUNT: '0' }, journal });
+    await expect.poll(async () => count(await readLedger(nats.url), 'work_done'), IN_SECONDS).toBe(emitted);
+  });
+
   it('is kept where NATS is not there, and the next process publishes', async () => {
     await using nats = await startNats();
     await nats.stop();

@@ -69,6 +69,8 @@ export class JournalFeed {
 
   /** An event was journaled just now, at the next position. */
   appended(event: SealedEvent, position: number): void {
+    // The next process reads it.
+    if (this.#closed) return;
     if (!this.#reading && this.#queue.hasRoom) {
       this.#next = position + 1;
       this.#push(event, position, false);

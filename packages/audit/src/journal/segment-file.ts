@@ -15,22 +15,31 @@ export const SPARE_NAME = 'spare';
 /**
  * Allocates the spare segment on the disk, off the event loop: a sync then writes frames, and nothing about the file.
  *
- * @returns its descriptor.
+ * @param isWanted asked now and then, because it takes a while, and a process that ends waits for it.
+ * @returns its descriptor; `undefined` if it is not wanted any more.
  */
-export async function prepareSpare(folder: string, bytes: number): Promise<number> {
+export async function prepareSpare(
+  folder: string,
+  bytes: number,
+  isWanted: () => boolean,
+): Promise<number | undefined> {
   const file = path.join(folder, SPARE_NAME);
   const fd = await files.open(file, 'wx+', MODE);
   try {
-    for (let at = 0; at < bytes; at += ZEROS.length) {
+    for (let at = 0; at < bytes && isWanted(); at += ZEROS.length) {
       await writeAll(fd, ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at)), at);
     }
-    await files.fdatasync(fd);
-    return fd;
+    if (isWanted()) {
+      await files.fdatasync(fd);
+      return fd;
+    }
   } catch (error) {
     await files.close(fd);
     await rm(file, { force: true });
     throw error;
   }
+  await dropSpare(folder, fd);
+  return undefined;
 }
 
 /** Makes the spare the segment of this number. */

@@ -21,6 +21,7 @@ export class SegmentSet {
   #spareFd: number | undefined;
   #background: Promise<void> = Promise.resolve();
   #isPreparing = false;
+  #isClosing = false;
 
   /** @param otherBytes what else counts towards `maxBytes`. */
   constructor(folder: string, options: ResolvedJournalOptions, otherBytes: () => number) {
@@ -123,6 +124,7 @@ export class SegmentSet {
    * @returns whether any segment is left.
    */
   async close(isDurable: boolean): Promise<boolean> {
+    this.#isClosing = true;
     await this.#background;
     this.#active = undefined;
     for (const segment of this.#segments) segment.close(!isDurable);
@@ -138,6 +140,7 @@ export class SegmentSet {
 
   /** Also while it is being prepared. */
   dropSpareNow(): void {
+    this.#isClosing = true;
     try {
       rmSync(path.join(this.#folder, SPARE_NAME), { force: true });
     } catch (error) {
@@ -192,7 +195,7 @@ export class SegmentSet {
     this.#isPreparing = true;
     this.#inBackground(async () => {
       try {
-        this.#spareFd = await prepareSpare(this.#folder, this.#options.segmentBytes);
+        this.#spareFd = await prepareSpare(this.#folder, this.#options.segmentBytes, () => !this.#isClosing);
       } finally {
         this.#isPreparing = false;
       }

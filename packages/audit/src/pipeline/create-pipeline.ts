@@ -3,7 +3,7 @@ import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError, eventId } from '@spanledger/protocol';
 import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
-import type { AuditPipeline, Durability } from '../audit-pipeline.ts';
+import type { AuditPipeline, Durability, ShutdownOptions } from '../audit-pipeline.ts';
 import type { Delivery } from '../delivery/delivery.ts';
 import { Outbox } from '../delivery/outbox.ts';
 import { timerMs, within } from '../delivery/within.ts';
@@ -51,6 +51,8 @@ class Pipeline implements AuditPipeline {
   #sinkError: Error | undefined;
   #metrics: PipelineMetrics | undefined;
   #shutdown: Promise<void> | undefined;
+  /** Nothing is kept any more. Until then it is, so that what ends while a service shuts down is not lost. */
+  #closed = false;
 
   constructor(options: ResolvedPipelineOptions) {
     this.producer = options.producer;
@@ -105,8 +107,8 @@ class Pipeline implements AuditPipeline {
     return this.#outbox.settled(deadlineMs);
   }
 
-  shutdown(deadlineMs: number = SHUTDOWN_MS): Promise<void> {
-    return (this.#shutdown ??= this.#close(timerMs(deadlineMs)));
+  shutdown(deadlineMs: number = SHUTDOWN_MS, { leaveJournal = false }: ShutdownOptions = {}): Promise<void> {
+    return (this.#shutdown ??= this.#close(timerMs(deadlineMs), leaveJournal));
   }
 
   /** I1: nothing here waits. I5: nothing here throws. */
@@ -118,7 +120,7 @@ class Pipeline implements AuditPipeline {
   }
 
   #accept(scope: WorkflowContext, input: EventInput): Kept | undefined {
-    if (this.#shutdown !== undefined) return this.#refuseClosed();
+    if (this.#closed) return this.#refuseClosed();
     // I3: what cannot be named in a report must not get a number.
     if (this.#losses.open.full) {
       this.#losses.open.unnumbered += 1;
@@ -219,11 +221,12 @@ class Pipeline implements AuditPipeline {
     this.#counts.refused += 1;
   }
 
-  async #close(deadlineMs: number): Promise<void> {
+  async #close(deadlineMs: number, leaveJournal: boolean): Promise<void> {
     const endAtMs = performance.now() + deadlineMs;
     const leftMs = (): number => Math.max(0, endAtMs - performance.now());
-    // The last quarter is for the sink to let go of its medium, and for the journal to be synced.
+    // The last quarter is for the sink to let go of its medium, and a quarter of that for the journal to be synced.
     const flushUntil = (): number => Math.max(0, leftMs() - deadlineMs / 4);
+    const journalMs = this.#options.journal === undefined ? 0 : deadlineMs / 16;
     this.#instanceRun.stop();
     this.#losses.drainNow();
     const isFlushed = await this.#outbox.settled(flushUntil());
@@ -235,16 +238,18 @@ class Pipeline implements AuditPipeline {
     this.#instanceRun.recordHead();
     this.#losses.close();
     this.#outbox.feed?.close();
-    await this.#options.sink.close(leftMs());
-    await this.#closeJournal(leftMs());
+    await this.#options.sink.close(Math.max(0, leftMs() - journalMs));
+    await this.#endJournal(leftMs(), leaveJournal);
+    this.#closed = !leaveJournal || this.#options.journal === undefined;
     this.#sayWhatIsLeft();
     this.#metrics?.stop();
   }
 
-  async #closeJournal(deadlineMs: number): Promise<void> {
+  async #endJournal(deadlineMs: number, leave: boolean): Promise<void> {
+    const { journal } = this.#options;
+    if (journal === undefined) return;
     try {
-      const closed = this.#options.journal?.close();
-      if (closed !== undefined) await within(closed, deadlineMs);
+      await within(leave ? journal.whenDurable(journal.position) : journal.close(), deadlineMs);
     } catch (error) {
       log.error('the journal could not be closed:', error);
     }
