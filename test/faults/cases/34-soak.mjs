@@ -15,11 +15,11 @@ export default {
   number: 34,
   title: 'soak: all of it at random',
   quick: true,
-  minimum: { quick: { offered: 10_000, faults: 5 }, full: { offered: 1_000_000, faults: 100 } },
+  minimum: { quick: { offered: 10_000, faults: 5 }, full: { offered: 500_000, faults: 60 } },
   timeoutS: { full: 1_800 },
 
   async run(context) {
-    const rate = context.quick ? 750 : 1_500;
+    const rate = context.quick ? 750 : 1_000;
     const server = context.own(await startNats());
     const proxy = context.own(await startFaultProxy(server.url));
     const stream = await openStreamAdmin(context, server.url);
