@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { createChain, seal } from '@spanledger/protocol';
-import type { SealedEvent } from '@spanledger/protocol';
+import type { AuditSink, SealedEvent } from '@spanledger/protocol';
 import { readNdjson, testAuditSink } from '@spanledger/testkit';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fanOutSink, fileSink, memorySink } from '../src/index.ts';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -158,6 +158,31 @@ describe.runIf(process.platform === 'linux')('fileSink on a medium that fails', 
 });
 
 describe('fanOutSink', () => {
+  it('lets the sink that may lose what it had say what was there before, and how it is', async () => {
+    const told: unknown[] = [];
+    let resume = (): void => {};
+    const stream: AuditSink = {
+      name: 'stream',
+      async writeEvent(_, options) {
+        told.push(options);
+        return { status: 'stored', streamSeq: 7, duplicate: true };
+      },
+      status: () => ({ problem: new Error('no leader'), retries: 3 }),
+      onResume: (listener) => void (resume = listener),
+      close: async () => {},
+    };
+    const sink = fanOutSink([memorySink(), stream, fileSink(newPath())]);
+    const [event] = events(1);
+    expect(await sink.writeEvent(event!, { again: true })).toEqual({ status: 'stored', streamSeq: 7, duplicate: true });
+    expect(told).toEqual([{ again: true }]);
+    expect(sink.status?.()).toMatchObject({ problem: { message: 'no leader' }, retries: 3 });
+    const listener = vi.fn<() => void>();
+    sink.onResume?.(listener);
+    resume();
+    expect(listener).toHaveBeenCalledTimes(1);
+    await sink.close();
+  });
+
   it('answers with the worst answer, and the others have the event', async () => {
     const [kept, full] = [memorySink(), memorySink({ maxEvents: 0 })];
     const closed = memorySink();

@@ -1,8 +1,7 @@
-import type { SpanledgerError } from '@spanledger/protocol';
-import { refused } from './outcomes.ts';
+import { SpanledgerError } from '@spanledger/protocol';
 import type { Entry } from './publish-queue.ts';
 
-/** I7: how many events on denied subjects wait for a permission; what comes after them is refused. */
+/** I7: how many events on denied subjects wait for a permission; what comes after them is given up on. */
 const PARKED_MAX = 1_024;
 
 /** The events whose subject is denied: never acknowledged by a server, and tried again when it may be permitted. */
@@ -20,7 +19,7 @@ export class ParkedEvents {
     return this.size > 0 ? this.#problem : undefined;
   }
 
-  /** Takes them all, or refuses those for which there is no room. */
+  /** Takes them all, or gives up on those for which there is no room. */
   park(entries: readonly Entry[], problem: SpanledgerError): void {
     this.#problem = problem;
     for (const entry of entries) {
@@ -34,13 +33,15 @@ export class ParkedEvents {
     return this.#entries.splice(0);
   }
 
-  /** Refuses them, and everything that would be parked from now on. */
-  refuseAll(): void {
+  /** Gives up on them, and on everything that would be parked from now on. */
+  giveUp(): void {
     this.#max = 0;
     for (const entry of this.takeOut()) answerDenied(entry);
   }
 }
 
-function answerDenied(entry: Entry): void {
-  entry.answer(refused(`publishing on ${entry.event.subject} is not permitted`));
+/** Not `refused`: a permission may be given, and who still has the event tries again. */
+function answerDenied({ event, answer }: Entry): void {
+  const message = `publishing on ${event.subject} is not permitted`;
+  answer({ status: 'failed', error: new SpanledgerError('SPANLEDGER_REFUSED', message) });
 }

@@ -93,7 +93,7 @@ export class PublishLoop implements LinkListener, ReplyListener, Watched {
 
   /** What waits for a permission is refused, now and from now on. */
   refuseParked(): void {
-    this.#parked.refuseAll();
+    this.#parked.giveUp();
     this.#tellIfEmpty();
   }
 

@@ -87,7 +87,7 @@ describe.each(Object.entries(producers))('over %s', (_name, connect) => {
     await Promise.all([connection.close(), watching.close()]);
   });
 
-  it('refuses what waits for a permission when it is closed, and what is more than it can keep', async () => {
+  it('gives up on what waits for a permission when it is closed, and what is more than it can keep', async () => {
     await using server = await startNats({ config: CONFIG });
     const watching = await admin(server);
     await ensureStream(watching);
@@ -101,7 +101,7 @@ describe.each(Object.entries(producers))('over %s', (_name, connect) => {
     await until(() => answered.length === 2_000 - 1_024);
     await sink.close();
     await Promise.all(outcomes);
-    expect(new Set(answered)).toEqual(new Set(['refused']));
+    expect(new Set(answered)).toEqual(new Set(['failed']));
     expect(await readAll(watching)).toEqual([]);
     await Promise.all([connection.close(), watching.close()]);
   });

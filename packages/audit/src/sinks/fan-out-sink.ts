@@ -14,10 +14,22 @@ const SEVERITY = { stored: 0, refused: 1, failed: 2 } as const;
 export function fanOutSink(sinks: readonly AuditSink[]): AuditSink {
   const all = [...sinks];
   if (all.length === 0) throw new SpanledgerError('SPANLEDGER_OPTION', 'fanOutSink needs at least one sink');
+  // The one whose numbers are watched: whether it has lost what it had stored.
+  const resuming = all.findIndex(({ onResume }) => onResume !== undefined);
   return {
     name: 'fan-out',
-    async writeEvent(event) {
-      return worst(await Promise.all(all.map((sink) => sink.writeEvent(event))));
+    async writeEvent(event, options) {
+      const outcomes = await Promise.all(all.map((sink) => sink.writeEvent(event, options)));
+      const outcome = worst(outcomes);
+      return outcome.status === 'stored' ? (outcomes[resuming] ?? outcome) : outcome;
+    },
+    status() {
+      const states = all.flatMap((sink) => sink.status?.() ?? []);
+      const problem = states.find((state) => state.problem !== undefined)?.problem;
+      return { problem, retries: states.reduce((sum, { retries }) => sum + retries, 0) };
+    },
+    onResume(listener) {
+      all[resuming]?.onResume?.(listener);
     },
     async close(deadlineMs) {
       await Promise.all(all.map((sink) => sink.close(deadlineMs)));
