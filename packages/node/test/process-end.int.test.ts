@@ -81,8 +81,9 @@ describe('the exit code', () => {
     expect(await script.ended()).toEqual({ code: 143, signal: null });
     expect(script.stderr).toMatch(/^(spanledger: \d+ events are left in the journal .*\n)?$/);
     const emitted = Number(await script.says(/emitted (\d+) in all/));
-    new NodeProcess('end.mjs', { load: 'register', env: { ...env, END: 'wait', COUNT: '0' }, journal });
+    const next = new NodeProcess('end.mjs', { load: 'register', env: { ...env, END: 'wait', COUNT: '0' }, journal });
     await expect.poll(async () => count(await readLedger(nats.url), 'work_done'), IN_SECONDS).toBe(emitted);
+    expect(next.stderr).toBe('');
   });
 
   it('is kept where NATS is not there, and the next process publishes', async () => {

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { statSync, truncateSync, utimesSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { lockFolder } from './folder-lock.ts';
@@ -61,6 +61,7 @@ export async function adoptJournal(folder: string, options: ResolvedJournalOptio
     const recovered = await recover(folder);
     quarantine(folder, recovered.damages);
     await rm(path.join(folder, SPARE_NAME), { force: true });
+    giveBackTails(folder, recovered, options);
     return new DeadJournal(folder, lock, recovered, options);
   } catch (error) {
     await lock.release();
@@ -92,7 +93,7 @@ class DeadJournal implements AdoptedJournal {
     this.#options = options;
     this.damages = recovered.damages;
     this.lost = recovered.lost;
-    this.bytes = [...recovered.segments.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    this.bytes = [...recovered.segments.keys()].reduce((sum, number) => sum + sizeOf(segmentPath(folder, number)), 0);
     this.events = recovered.pieces.reduce((sum, { from, to }) => sum + to - from + 1, 0);
     const tellsNothing = this.events === 0 && this.lost.length === 0 && this.damages.length === 0;
     this.#isReported = tellsNothing || isMarkedReported(folder);
@@ -222,6 +223,29 @@ class DeadJournal implements AdoptedJournal {
     await last().catch((error: unknown) => this.#options.onProblem(error));
     await this.#lock.release();
   }
+}
+
+/**
+ * What was preallocated and never used. I7: a process that dies every second would otherwise have filled `maxBytes` with nothing
+ * before the retention of the first is over. A damaged file stays as it was found.
+ */
+function giveBackTails(folder: string, { segments }: RecoveredJournal, { onProblem }: ResolvedJournalOptions): void {
+  for (const { number, bytes, scan } of segments.values()) {
+    if (scan.end === bytes || scan.bad.length > 0) continue;
+    const file = segmentPath(folder, number);
+    try {
+      const { atime, mtime } = statSync(file);
+      truncateSync(file, scan.end);
+      // The retention is counted from it.
+      utimesSync(file, atime, mtime);
+    } catch (error) {
+      onProblem(error);
+    }
+  }
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function modifiedMs(file: string): number {

@@ -26,8 +26,8 @@ export interface SegmentScan {
   readonly first: number | undefined;
   readonly runs: readonly FrameRun[];
   readonly bad: readonly BadRegion[];
-  /** It ends with what was preallocated for more frames: it was still written to, so not all of it need have been synced. */
-  readonly wasOpen: boolean;
+  /** Where the last byte is that was written: after it come zeros, or nothing. */
+  readonly end: number;
 }
 
 const ZEROS = Buffer.alloc(4096);
@@ -39,8 +39,8 @@ const SECTOR_BYTES = 512;
  */
 export function scanSegment(bytes: Buffer): SegmentScan {
   const data = bytes.subarray(0, lengthWithoutZeros(bytes));
-  const wasOpen = data.length < bytes.length;
-  if (data.length === 0) return { first: undefined, runs: [], bad: [], wasOpen };
+  const end = data.length;
+  if (end === 0) return { first: undefined, runs: [], bad: [], end };
   const header = firstPosition(bytes);
   const runs: FrameRun[] = [];
   const bad: BadRegion[] = [];
@@ -57,7 +57,7 @@ export function scanSegment(bytes: Buffer): SegmentScan {
       offset += length;
     }
   }
-  return { first: header ?? runs[0]?.from, runs, bad, wasOpen };
+  return { first: header ?? runs[0]?.from, runs, bad, end };
 }
 
 function addFrame(runs: FrameRun[], position: number, offset: number, lastBad: BadRegion | undefined): void {

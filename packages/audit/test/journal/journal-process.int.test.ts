@@ -3,22 +3,13 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openJournal } from '../../src/index.ts';
-import { JournalProcess, collect, newDirectory, sealedEvent, until } from './journal-support.ts';
+import { JournalProcess, collect, newDirectory, sealedEvent, until, works } from './journal-support.ts';
 
 const open = async (directory: string, retentionMs = 0) => {
   const journal = openJournal({ directory, producer: 'test', segmentBytes: 65_536, retentionMs });
   onTestFinished(() => journal.close().catch(() => {}));
   return journal;
 };
-
-function works(command: string, ...args: string[]): boolean {
-  try {
-    execFileSync(command, args, { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe('a process that is killed', () => {
   it('has lost nothing that was accepted in a synchronous burst, 20 times', async () => {
@@ -44,6 +35,22 @@ describe('a process that is killed', () => {
       accepted += lines.length;
     }
     expect(accepted).toBeGreaterThan(1_000);
+  });
+});
+
+describe('a process that is killed again and again', () => {
+  it('leaves what it wrote, and not what it had preallocated', async () => {
+    const directory = await newDirectory();
+    for (let round = 0; round < 3; round += 1) {
+      const process = new JournalProcess('journal-sync.mjs', [directory, '4']);
+      await process.says('ready');
+      await process.kill();
+    }
+    const journal = await open(directory, 600_000);
+    const adopted = await Promise.all((await journal.adoptable()).map((folder) => journal.adopt(folder)));
+    expect(adopted.map(({ events }) => events)).toEqual([4, 4, 4]);
+    for (const { bytes } of adopted) expect(bytes).toBeLessThan(2_000);
+    expect(journal.stats.bytes).toBeLessThan(6_000);
   });
 });
 

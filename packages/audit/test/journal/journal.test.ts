@@ -299,6 +299,25 @@ describe('the journal of a dead process', () => {
     expect(readdirSync(path.join(directory, 'test/quarantine'))).toHaveLength(2);
   });
 
+  it('is kept aside with the newest sixteen damaged files', async () => {
+    const directory = await newDirectory();
+    const journal = await open(directory);
+    const damaged: string[] = [];
+    for (let i = 0; i < 19; i += 1) {
+      const dead = await open(directory);
+      write(dead, 3);
+      await dead.close();
+      const file = path.join(dead.folder, segments(dead.folder)[0]!);
+      const bytes = await readFile(file);
+      bytes[300]! ^= 1;
+      await writeFile(file, bytes);
+      await journal.adopt(dead.folder);
+      damaged.push(`${path.basename(dead.folder)}-${path.basename(file)}`);
+    }
+    const kept = readdirSync(path.join(directory, 'test/quarantine'));
+    expect(kept.sort()).toEqual(damaged.slice(-16).sort());
+  });
+
   it('is not removed before its end is reported, and not while it is read', async () => {
     const directory = await newDirectory();
     const dead = await open(directory);
