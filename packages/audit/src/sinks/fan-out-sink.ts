@@ -15,7 +15,7 @@ export function fanOutSink(sinks: readonly AuditSink[]): AuditSink {
   const all = [...sinks];
   if (all.length === 0) throw new SpanledgerError('SPANLEDGER_OPTION', 'fanOutSink needs at least one sink');
   // The one whose numbers are watched: whether it has lost what it had stored.
-  const resuming = all.findIndex(({ onResume }) => onResume !== undefined);
+  const resuming = all.findIndex((sink) => sink.onResume !== undefined);
   return {
     name: 'fan-out',
     async writeEvent(event, options) {
