@@ -66,6 +66,21 @@ test('starts many servers at once, each on a port of its own', async () => {
   await Promise.all(servers.map((server) => server.close()));
 });
 
+test('a running server takes another configuration, and keeps it over a restart', async () => {
+  const only = (user: string) => `authorization { users: [ { user: ${user}, password: secret } ] }`;
+  await using server = await startNats({ config: only('first') });
+  const login = (user: string) => connect({ servers: server.url, user, pass: 'secret', reconnect: false });
+  const first = await login('first');
+  await server.reload(only('second'));
+  await first.closed();
+  await expect(login('first')).rejects.toThrow('Authorization Violation');
+  await expect(server.reload('authorization { users: nobody }')).rejects.toThrow('did not reload');
+  await (await login('second')).close();
+  await server.reload(only('third'));
+  await server.restart();
+  await (await login('third')).close();
+});
+
 test('a paused server keeps connections and answers nothing until resumed', async () => {
   await using server = await startNats();
   const nc = await connect({ servers: server.url });
