@@ -48,7 +48,7 @@ export function flipByte(folder, random, isChosen) {
 }
 
 /** Without a trace in the file's times: retention is counted from them. */
-export function rewrite(file, bytes) {
+function rewrite(file, bytes) {
   const { atime, mtime } = statSync(file);
   writeFileSync(file, bytes);
   utimesSync(file, atime, mtime);

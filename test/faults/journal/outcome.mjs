@@ -28,10 +28,10 @@ export class Outcome {
     this.unreported += unreported.length;
     this.reported += lost.length - unreported.length;
     this.duplicates += duplicates.length;
-    if (lost.length > 0) this.problem(`${where}: lost ${lost.slice(0, 10)}`);
-    if (duplicates.length > 0) this.problem(`${where}: twice ${duplicates.slice(0, 10)}`);
+    if (lost.length > 0) this.problem(`${where}: lost ${lost.slice(0, 10).join()}`);
+    if (duplicates.length > 0) this.problem(`${where}: twice ${duplicates.slice(0, 10).join()}`);
     if (changed.length > 0) this.problem(`${where}: other bytes at ${changed[0]}`);
-    if (foreign.length > inFlightMax) this.problem(`${where}: never accepted ${foreign.slice(0, 10)}`);
+    if (foreign.length > inFlightMax) this.problem(`${where}: never accepted ${foreign.slice(0, 10).join()}`);
   }
 
   problem(text) {
