@@ -55,7 +55,10 @@ export interface SpanledgerConfig {
   readonly audit?: DesignationRules;
   /** `all` (default) records every span; `workflow` only those inside a workflow (rules then need start-time data). */
   readonly record?: 'all' | 'workflow';
-  /** Bytes of events waiting for the ledger, in memory. Default 67,108,864; what does not fit is an `audit_loss`. */
+  /**
+   * Bytes of events waiting for the ledger, in memory. Default 8,388,608 with a journal, where the others wait on the disk; 67,108,864
+   * without one, and what does not fit is an `audit_loss`.
+   */
   readonly queueMaxBytes?: number;
   /** Bytes of one event; larger ones are truncated with a mark. Default 65,536; 32,768 to 1,048,576. */
   readonly eventMaxBytes?: number;
