@@ -12,7 +12,7 @@ const pipeline = createAuditPipeline({
   sink: jetStreamSink({
     ...options.sink,
     connection: async (signal) => {
-      const connection = await connectNats({ servers, name: producer, signal });
+      const connection = await connectNats({ ...options.nats, servers, name: producer, signal });
       await ensureStream(connection, stream);
       return connection;
     },
