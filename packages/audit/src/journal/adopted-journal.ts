@@ -248,6 +248,7 @@ function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
+/** In whole milliseconds, as the clock has them: a file changed in this one would otherwise be of the future. */
 function modifiedMs(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return Math.floor(statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
 }
