@@ -38,7 +38,7 @@ export function printReport(result) {
     ],
     [
       '',
-      `memory grows by ${memory.outage_rss_growth_mb} MiB (${memory.slope} MiB a minute) once its bound is reached`,
+      `memory grows by ${memory.outage_rss_growth_mb} MiB resident, ${memory.outage_live_growth_mb} MiB in use, once its bound is reached`,
       'flat',
     ],
   ];

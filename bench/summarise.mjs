@@ -73,6 +73,7 @@ export function summarise(rounds, { natsServer, elapsedMs, offered }) {
     },
     memory: {
       outage_rss_growth_mb: of(({ outage }) => outage.rssGrowthMb),
+      outage_live_growth_mb: of(({ outage }) => outage.liveGrowthMb),
       slope: of(({ outage }) => outage.rssMbPerMinute),
     },
     rounds: rounds.length,

@@ -24,7 +24,7 @@ it('measures everything, and its last line has the fixed keys', async () => {
       counts: expect.any(Boolean),
     },
     drain: { ratio: positive, per_second: positive, resume_ms: positive },
-    memory: { slope: finite, outage_rss_growth_mb: finite },
+    memory: { slope: finite, outage_rss_growth_mb: finite, outage_live_growth_mb: finite },
     machine: { cpu: expect.any(String), cores: positive, node: process.version },
     not_measured: expect.arrayContaining([expect.any(String)]),
   });

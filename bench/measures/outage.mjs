@@ -1,18 +1,20 @@
 // The server is killed while events go on being offered: how memory grows meanwhile, and how fast the backlog drains once the
 // server is back. The server is this process's own.
 import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { connectNats, ensureStream } from '@spanledger/jetstream';
 import { startNats } from '@spanledger/testkit';
 import { input, report } from '../measure.mjs';
 import { forSeconds, offer } from '../pace.mjs';
 import { startService } from '../service.mjs';
-import { median, slope } from '../statistics.mjs';
+import { slope } from '../statistics.mjs';
 
 const SAMPLE_MS = 100;
 const POLL_MS = 5;
 const MIB = 1024 * 1024;
-/** Of the time in which memory is watched: its first and its last part are compared. */
-const END_PART = 0.2;
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc');
 
 const server = await startNats();
 const connection = await connectNats({ servers: server.url });
@@ -38,23 +40,37 @@ await stop();
 await server.close();
 report({ ...memory, backlog, ...drain });
 
-/** Memory once the queue is full: before, it grows to its bound. */
+/**
+ * Memory once the queue is full: before, it grows to its bound. The resident set goes up and down with the garbage collector, so
+ * its lowest values in the first and in the last third are compared; and what is left after a collection at either end.
+ */
 async function duringOutage() {
   const samples = [];
   let bytesBefore = -1;
+  let liveBefore;
   const sampling = setInterval(() => {
     const { bytes } = pipeline.health().queue;
-    if (bytes === bytesBefore) samples.push([performance.now() / 60_000, process.memoryUsage.rss() / MIB]);
+    const isFull = bytes === bytesBefore;
     bytesBefore = bytes;
+    if (!isFull) return;
+    liveBefore ??= liveMb();
+    samples.push([performance.now() / 60_000, process.memoryUsage.rss() / MIB]);
   }, SAMPLE_MS);
   await offer(input.perSecond, forSeconds(input.seconds), record);
   clearInterval(sampling);
   const rss = samples.map(([, mib]) => mib);
-  const part = Math.max(1, Math.floor(rss.length * END_PART));
+  const third = Math.ceil(rss.length / 3);
   return {
-    rssGrowthMb: rss.length === 0 ? 0 : median(rss.slice(-part)) - median(rss.slice(0, part)),
+    rssGrowthMb: rss.length === 0 ? 0 : Math.min(...rss.slice(-third)) - Math.min(...rss.slice(0, third)),
     rssMbPerMinute: rss.length === 0 ? 0 : slope(samples),
+    liveGrowthMb: liveBefore === undefined ? 0 : liveMb() - liveBefore,
   };
+}
+
+function liveMb() {
+  collectGarbage();
+  const { heapUsed, external } = process.memoryUsage();
+  return (heapUsed + external) / MIB;
 }
 
 /** From the first acknowledgement after the server is back until hardly more is waiting than is offered in a tenth of a second. */
