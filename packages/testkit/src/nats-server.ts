@@ -8,7 +8,7 @@ import { findNatsServer } from './nats-server-binary.mjs';
 import { LogTail } from './log-tail.ts';
 import { Watchdog } from './watchdog.ts';
 
-const READY_TIMEOUT_MS = 30_000;
+const READY_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 20_000;
 const POLL_MS = 10;
 

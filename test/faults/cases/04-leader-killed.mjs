@@ -19,7 +19,7 @@ export default {
 
   async run(context) {
     // As with one server: each return takes as long as the stream is large.
-    const [clusters, kills] = context.quick ? [1, 1] : [5, 10];
+    const [clusters, kills] = context.quick ? [1, 1] : [10, 5];
     const gapsMs = [];
     const parts = [];
     for (let cluster = 0; cluster < clusters; cluster += 1) parts.push(await killLeaders(context, kills, gapsMs));

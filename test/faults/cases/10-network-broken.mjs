@@ -48,6 +48,7 @@ export default {
       return performance.now() - startedMs;
     }
 
+    await producer.drained(); // The stream is there.
     const plan = planOf(context);
     for (const [i, name] of plan.entries()) {
       await waitFor(

@@ -6,6 +6,7 @@ import { startProducer } from '../lib/producer-process.mjs';
 import { pause } from '../lib/wait.mjs';
 
 const WINDOW_MS = 1_000;
+const RETENTION_MS = 3_000;
 
 export default {
   number: 12,
@@ -20,7 +21,10 @@ export default {
     const producer = await startProducer(context, {
       servers: proxy.url,
       stream: { duplicateWindowMs: WINDOW_MS },
+      // A stream that has forgotten an id looks like one that has lost the event: all that is kept here is published again.
+      journal: { directory: `${context.directory}/journal`, retentionMs: RETENTION_MS },
     });
+    await producer.drained(); // The stream is there.
     for (let round = 1; round <= rounds; round += 1) {
       await pause(context, 300 + 300 * context.random());
       proxy.dropServerToClient();

@@ -72,6 +72,7 @@ export default {
       },
     };
 
+    await steady.drained(); // The stream is there.
     const { landed, samples } = await soak(context, steady, faults);
     const victim = producers.at(-1);
     await untilAdopted(context, { directory: `${context.directory}/victim`, producer: 'victim' });
