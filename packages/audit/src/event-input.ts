@@ -11,19 +11,19 @@ export interface EventInput {
   /** When it happened. Default: now. */
   readonly time?: HrTime | undefined;
   /** `agent` by default; `workflow` for an orchestrator's events; `assistant`. */
-  readonly entityType?: string;
+  readonly entityType?: string | undefined;
   readonly span?: SpanReference | undefined;
   /** Milliseconds, rounded to a whole number. On end events. */
   readonly durationMs?: number | undefined;
-  readonly taskId?: string;
-  readonly sessionId?: string;
-  readonly clientRequestId?: string;
-  readonly model?: string;
-  readonly provider?: string;
-  readonly inputTokens?: number;
-  readonly outputTokens?: number;
-  readonly tokensUnavailable?: true;
-  readonly requestId?: string;
+  readonly taskId?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly clientRequestId?: string | undefined;
+  readonly model?: string | undefined;
+  readonly provider?: string | undefined;
+  readonly inputTokens?: number | undefined;
+  readonly outputTokens?: number | undefined;
+  readonly tokensUnavailable?: true | undefined;
+  readonly requestId?: string | undefined;
   /** Plain JSON, already allow-listed and bounded; see `json-value.ts`. */
   readonly fields?: Readonly<Record<string, JsonValue>> | undefined;
 }

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { lockFolder } from './folder-lock.ts';
 import type { FolderLock } from './folder-lock.ts';
-import { readRun } from './journaled-event.ts';
+import { inTurns, readRun } from './journaled-event.ts';
 import type { JournaledEvent } from './journaled-event.ts';
 import { acknowledgedPath, readIfExists, removeJournalFolder, segmentPath } from './journal-files.ts';
 import type { ResolvedJournalOptions } from './journal-options.ts';
@@ -163,7 +163,8 @@ class DeadJournal implements AdoptedJournal {
       if (segment !== number) bytes = (await readIfExists(segmentPath(this.folder, segment))) ?? Buffer.alloc(0);
       number = segment;
       const { acknowledged } = this.#segment(segment);
-      yield* readRun(bytes, run, from, to, (position) => acknowledged.has(position));
+      const isAcknowledged = (position: number): boolean => acknowledged.has(position);
+      yield* inTurns(readRun({ segment: bytes, run, from, to, isScanned: false, isAcknowledged }));
     }
   }
 

@@ -5,9 +5,10 @@ import { GroupCommit } from './group-commit.ts';
 import { readIfExists } from './journal-files.ts';
 import type { ResolvedJournalOptions } from './journal-options.ts';
 import type { AppendOutcome, JournalStats } from './journal.ts';
-import { readRun } from './journaled-event.ts';
+import { inTurns, readRun } from './journaled-event.ts';
 import type { JournaledEvent } from './journaled-event.ts';
 import { scanSegment } from './scan-segment.ts';
+import type { FrameRun } from './scan-segment.ts';
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import { SegmentSet } from './segment-set.ts';
 import type { Segment } from './segment.ts';
@@ -107,7 +108,7 @@ export class JournalWriter {
       const segment = this.#segments.all.find(({ extent }) => extent.last >= next);
       if (segment === undefined) return;
       const { last } = segment.extent;
-      yield* this.#readSegment(segment, next, Math.min(last, end));
+      yield* inTurns(await this.#readSegment(segment, next, Math.min(last, end)));
       next = last + 1;
     }
   }
@@ -199,21 +200,17 @@ export class JournalWriter {
     return this.#segments.find(position)?.isAcknowledged(position) ?? false;
   }
 
-  async *#readSegment(segment: Segment, from: number, to: number): AsyncGenerator<JournaledEvent, void, void> {
+  async #readSegment(segment: Segment, from: number, to: number): Promise<Iterable<JournaledEvent>> {
     const { end } = segment.extent;
     const bytes = await readIfExists(segment.path);
     // Removed meanwhile: all of it was acknowledged.
-    if (bytes === undefined) return;
+    if (bytes === undefined) return [];
     const { runs, bad } = scanSegment(bytes.subarray(0, end));
     for (const { offset } of bad) {
       const message = `the journal is damaged: ${segment.path} at byte ${offset}`;
       this.#options.onProblem(new SpanledgerError('SPANLEDGER_JOURNAL', message));
     }
-    for (const run of runs) {
-      const first = Math.max(from, run.from);
-      const last = Math.min(to, run.to);
-      if (first <= last) yield* readRun(bytes, run, first, last, (position) => segment.isAcknowledged(position));
-    }
+    return readRuns(bytes, runs, segment, from, to);
   }
 
   #saveAcknowledged(): void {
@@ -224,6 +221,21 @@ export class JournalWriter {
     } catch (error) {
       this.#options.onProblem(error);
     }
+  }
+}
+
+function* readRuns(
+  bytes: Buffer,
+  runs: readonly FrameRun[],
+  segment: Segment,
+  from: number,
+  to: number,
+): Iterable<JournaledEvent> {
+  const isAcknowledged = (position: number): boolean => segment.isAcknowledged(position);
+  for (const run of runs) {
+    const [first, last] = [Math.max(from, run.from), Math.min(to, run.to)];
+    if (first > last) continue;
+    yield* readRun({ segment: bytes, run, from: first, to: last, isScanned: true, isAcknowledged });
   }
 }
 
