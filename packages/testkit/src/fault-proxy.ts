@@ -15,6 +15,8 @@ interface Link {
  * A treatment holds for all connections, open and new, until `resume`.
  */
 export class FaultProxy {
+  /** Connections taken since the start. */
+  accepted = 0;
   readonly #target: { readonly host: string; readonly port: number };
   readonly #listener = createServer((client) => this.#accept(client));
   readonly #links = new Set<Link>();
@@ -110,6 +112,7 @@ export class FaultProxy {
   }
 
   #accept(client: Socket): void {
+    this.accepted += 1;
     const server = connect(this.#target);
     const link = { client, server, holed: false };
     this.#links.add(link);

@@ -54,7 +54,7 @@ test('carries both directions, and the end of one', async () => {
   const sent = Array.from({ length: 2_000 }, (_, i) => `line ${i}\n`);
   for (const line of sent) socket.write(line);
   await until(() => text() === sent.join(''));
-  expect(proxy.connections).toBe(1);
+  expect([proxy.connections, proxy.accepted]).toEqual([1, 1]);
   socket.end();
   await until(() => proxy.connections === 0);
   expect(echo.text()).toBe(sent.join(''));
@@ -79,6 +79,7 @@ test('cuts all connections with a reset, and takes new ones', async () => {
   const third = await connectTo(proxy);
   third.socket.write('again');
   await until(() => third.text() === 'again');
+  expect([proxy.connections, proxy.accepted]).toEqual([1, 3]);
 });
 
 test('cuts in the middle of what a client sends', async () => {

@@ -22,13 +22,13 @@ const POINTS_REQUIRED = [
   'renameSync segment after',
   'ftruncateSync segment after',
   'linkSync lock after',
-  'rm segment after',
+  'remove segment after',
 ];
 const ADOPTER_POINTS_REQUIRED = [
   'linkSync quarantine after',
   'openSync reported after',
-  'rm segment after',
-  'rm lock after',
+  'remove segment after',
+  'remove lock after',
 ];
 
 export default {

@@ -47,9 +47,15 @@ function wrap(target, call, makeWrapper) {
   target[call] = wrapper;
 }
 
+/** However a file is removed, it is one point. */
+function pointName(call) {
+  return call.replace(/^(rm|unlink)(Sync)?$/, 'remove');
+}
+
 /** @param whatOf which file it is, from the call's arguments. */
-function wrapSync(call, whatOf, isWrite = false) {
-  wrap(fs, call, (original) => (...args) => {
+function wrapSync(name, whatOf, isWrite = false) {
+  const call = pointName(name);
+  wrap(fs, name, (original) => (...args) => {
     const what = whatOf(args);
     pass(call, what, 'before');
     if (isWrite) pass(call, what, 'middle', () => tearOff(args));
@@ -66,8 +72,9 @@ function renamed([from, to]) {
   for (const [fd, file] of paths) if (file === from) paths.set(fd, to);
 }
 
-function wrapCallback(call, whatOf, isWrite = false) {
-  wrap(fs, call, (original) => (...args) => {
+function wrapCallback(name, whatOf, isWrite = false) {
+  const call = pointName(name);
+  wrap(fs, name, (original) => (...args) => {
     const what = whatOf(args);
     const callback = args.pop();
     pass(call, what, 'before');
@@ -80,8 +87,9 @@ function wrapCallback(call, whatOf, isWrite = false) {
   });
 }
 
-function wrapPromise(call, whatOf) {
-  wrap(fs.promises, call, (original) => async (...args) => {
+function wrapPromise(name, whatOf) {
+  const call = pointName(name);
+  wrap(fs.promises, name, (original) => async (...args) => {
     const what = whatOf(args);
     pass(call, what, 'before');
     const result = await original(...args);
@@ -101,12 +109,12 @@ const byPath = ([file]) => kindOf(file);
 const byTarget = ([, file]) => kindOf(file);
 const byDescriptor = ([fd]) => kindOf(paths.get(fd));
 
-for (const call of ['openSync', 'mkdirSync', 'rmSync']) wrapSync(call, byPath);
+for (const call of ['openSync', 'mkdirSync', 'rmSync', 'unlinkSync', 'truncateSync']) wrapSync(call, byPath);
 for (const call of ['linkSync', 'renameSync']) wrapSync(call, byTarget);
 for (const call of ['ftruncateSync', 'fsyncSync', 'closeSync']) wrapSync(call, byDescriptor);
 wrapSync('writeSync', byDescriptor, true);
-wrapCallback('open', byPath);
+for (const call of ['open', 'unlink']) wrapCallback(call, byPath);
 for (const call of ['fdatasync', 'fsync', 'close', 'ftruncate']) wrapCallback(call, byDescriptor);
 wrapCallback('write', byDescriptor, true);
-for (const call of ['rm', 'rmdir', 'truncate']) wrapPromise(call, byPath);
+for (const call of ['rm', 'unlink', 'rmdir', 'truncate']) wrapPromise(call, byPath);
 syncBuiltinESMExports();

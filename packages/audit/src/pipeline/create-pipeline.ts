@@ -204,7 +204,11 @@ class Pipeline implements AuditPipeline {
   }
 
   #sinkFailed(status: string, error: Error): void {
-    if (this.#sinkError === undefined) log.error(`sink ${this.#options.sink.name} ${status} an event:`, error);
+    // Closed by ourselves: what is left then is said at the end of the shutdown.
+    const isClosed = error instanceof SpanledgerError && error.code === 'SPANLEDGER_SINK_CLOSED';
+    const isExpected = isClosed && this.#shutdown !== undefined;
+    if (this.#sinkError === undefined && !isExpected)
+      log.error(`sink ${this.#options.sink.name} ${status} an event:`, error);
     this.#sinkError = error;
   }
 
