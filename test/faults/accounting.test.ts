@@ -51,6 +51,18 @@ it('finds nothing in a sound ledger, and collapses copies', () => {
   expect(settle()).toMatchObject({ ...CLEAN, notes: { copies: 2 } });
 });
 
+it('minds copies that the server should have dropped', () => {
+  const { ledger, accounting, works, settle } = start();
+  const storeFirst = (storedAtMs: number) =>
+    accounting.add({ bytes: works[0]!.bytes, streamSeq: storedAtMs, storedAtMs, duplicateWindowMs: 1_000 });
+  ledger.store(accounting, ...works.slice(1));
+  storeFirst(5_000);
+  storeFirst(6_500);
+  expect(settle()).toMatchObject({ ...CLEAN, notes: { copies: 1 } });
+  storeFirst(7_499);
+  expect(settle().problems).toEqual(['the server has stored 1 messages twice within its duplicate window']);
+});
+
 it('does not mind the order of arrival', () => {
   const { ledger, accounting, works, settle } = start();
   ledger.store(accounting, ...works.toReversed());

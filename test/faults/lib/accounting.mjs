@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LedgerVerifier } from '@spanledger/ledger';
 import { readTally } from '../producers/tally.mjs';
-import { checkAbandoned, checkCheckpoints, checkRuns } from './checks.mjs';
+import { checkAbandoned, checkCheckpoints, checkCopies, checkRuns } from './checks.mjs';
 import { comparePayloads } from './compare-payloads.mjs';
 import { LedgerRecordBook } from './ledger-record.mjs';
 import { readStream } from './read-stream.mjs';
@@ -50,6 +50,7 @@ export class Accounting {
     problems.push(
       ...falseAlarms(tallies),
       ...chains.problems,
+      ...checkCopies(book),
       ...(checkpoints ? checkCheckpoints(book) : []),
       ...checkAbandoned(book, tallies),
       ...disagreements(this.#verifier.report(), book, chains.holes),

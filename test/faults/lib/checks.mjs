@@ -30,6 +30,13 @@ function isLinked(run, seq, losses) {
   return losses.some((loss) => loss.last_seq === seq - 1 && run.linksTo(seq, loss.last_hash));
 }
 
+/** A reader collapses copies; but within its duplicate window the server stores none, if it is told the right ids. */
+export function checkCopies(book) {
+  let count = 0;
+  for (const run of book.runs.values()) count += run.copiesInWindow;
+  return count === 0 ? [] : [`the server has stored ${count} messages twice within its duplicate window`];
+}
+
 /** A checkpoint is true, and comes after everything that it names. */
 export function checkCheckpoints(book) {
   const problems = [];

@@ -16,14 +16,24 @@ export class LedgerRecordBook {
   abandoned = [];
   exportStatuses = 0;
 
-  add({ bytes, streamSeq: place }) {
+  add({ bytes, streamSeq: place, storedAtMs = 0, duplicateWindowMs = 0 }) {
     this.messages += 1;
     const event = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
     const hash = createHash('sha256').update(bytes).digest('hex');
     const run = this.#run(event);
     const isDesignated = event.event === DESIGNATED;
     const { p, r, n } = event.fields ?? {};
-    if (!run.add({ seq: event.seq, hash, link: event.prev_hash, place, payload: isDesignated ? n : 0 })) return;
+    const payload = isDesignated ? n : 0;
+    const isNew = run.add({
+      seq: event.seq,
+      hash,
+      link: event.prev_hash,
+      place,
+      payload,
+      storedAtMs,
+      duplicateWindowMs,
+    });
+    if (!isNew) return;
     if (isDesignated) run.payloadRun ??= `${p}:${r}`;
     else if (TERMINAL.has(event.event)) run.ended = true;
     else this.#note(event, place);

@@ -16,7 +16,9 @@ export async function readStream({ servers, stream = 'AUDIT_EVENTS', fromSeq = 1
   const connection = await connect({ servers, maxReconnectAttempts: -1 });
   try {
     const manager = await jetstreamManager(connection, { timeout: 30_000 });
-    const { messages, last_seq: lastSeq } = (await manager.streams.info(stream)).state;
+    const { state, config } = await manager.streams.info(stream);
+    const { messages, last_seq: lastSeq } = state;
+    const duplicateWindowMs = config.duplicate_window / 1e6;
     if (messages === 0 || lastSeq < fromSeq) return 0;
     const consumer = await jetstream(connection).consumers.get(stream, { opt_start_seq: fromSeq });
     let count = 0;
@@ -34,6 +36,7 @@ export async function readStream({ servers, stream = 'AUDIT_EVENTS', fromSeq = 1
           streamSeq: message.seq,
           subject: message.subject,
           storedAtMs: message.info.timestampNanos / 1e6,
+          duplicateWindowMs,
         });
         count += 1;
         if (message.seq >= lastSeq) return count;

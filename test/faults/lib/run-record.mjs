@@ -3,7 +3,7 @@ const START_SIZE = 64;
 
 /**
  * What is kept of one run while the stream is read: of each number its hash, its link (the first 16 bytes of both), its
- * place and its payload's number. 40 bytes per event, and nothing of the content.
+ * place, its payload's number, and when it was stored. 48 bytes per event, and nothing of the content.
  */
 export class RunRecord {
   producer;
@@ -12,6 +12,8 @@ export class RunRecord {
   events = 0;
   /** Copies of bytes seen before. */
   copies = 0;
+  /** Of these, those that came while the server should have known the message id, and dropped them. */
+  copiesInWindow = 0;
   /** Numbers that came with other bytes as well. */
   conflicts = 0;
   ended = false;
@@ -22,19 +24,21 @@ export class RunRecord {
   #links = Buffer.alloc(0);
   #places = new Uint32Array(0);
   #payloads = new Uint32Array(0);
+  #storedAtMs = new Float64Array(0);
 
   constructor(producer) {
     this.producer = producer;
   }
 
   /** @param {number} payload its number in the payload, 0 for an event of another kind. @returns whether it is new */
-  add({ seq, hash, link, place, payload }) {
+  add({ seq, hash, link, place, payload, storedAtMs, duplicateWindowMs }) {
     if (seq > this.#size) this.#grow(seq);
     if (this.has(seq)) {
-      if (this.isHash(seq, hash)) this.copies += 1;
+      if (this.isHash(seq, hash)) this.#copy(seq, storedAtMs, duplicateWindowMs);
       else this.#conflict();
       return false;
     }
+    this.#storedAtMs[seq - 1] = storedAtMs;
     this.#hashes.write(hash.slice(0, 2 * HASH_BYTES), (seq - 1) * HASH_BYTES, 'hex');
     this.#links.write(link.slice(0, 2 * HASH_BYTES), (seq - 1) * HASH_BYTES, 'hex');
     this.#places[seq - 1] = place;
@@ -73,6 +77,12 @@ export class RunRecord {
       .equals(Buffer.from(hash.slice(0, 2 * HASH_BYTES), 'hex'));
   }
 
+  #copy(seq, storedAtMs, duplicateWindowMs) {
+    this.copies += 1;
+    if (storedAtMs - this.#storedAtMs[seq - 1] < duplicateWindowMs) this.copiesInWindow += 1;
+    this.#storedAtMs[seq - 1] = storedAtMs;
+  }
+
   #conflict() {
     this.conflicts += 1;
     this.events += 1;
@@ -92,6 +102,9 @@ export class RunRecord {
     const payloads = new Uint32Array(size);
     payloads.set(this.#payloads);
     this.#payloads = payloads;
+    const storedAtMs = new Float64Array(size);
+    storedAtMs.set(this.#storedAtMs);
+    this.#storedAtMs = storedAtMs;
     this.#size = size;
   }
 }
