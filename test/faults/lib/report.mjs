@@ -21,7 +21,7 @@ export function printReport(results) {
   ]);
   const sums = FIGURES.map((key) => number(results.reduce((sum, result) => sum + result[key], 0)));
   const seconds = Math.round(results.reduce((sum, result) => sum + result.seconds, 0));
-  printTable(head, [...rows, ['', 'all', ...sums, number(seconds), '']]);
+  printTable(head, [...rows, ['', 'all', ...sums, number(seconds), '']], ['fault', 'verdict']);
   for (const { case: which, notes = {} } of results) {
     const texts = Object.entries(notes).map(
       ([name, value]) => `${name} ${typeof value === 'number' ? number(value) : value}`,
@@ -37,9 +37,10 @@ function verdictOf({ ok, skipped }) {
   return ok ? 'ok' : 'FAILED';
 }
 
-function printTable(head, rows) {
+/** A table that can be pasted into Markdown as it is; figures are set to the right, the columns named as text to the left. */
+export function printTable(head, rows, textColumns) {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column].length)));
-  const isText = (column) => head[column] === 'fault' || head[column] === 'verdict';
+  const isText = (column) => textColumns.includes(head[column]);
   const lineOf = (row) =>
     `| ${row.map((cell, column) => (isText(column) ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join(' | ')} |`;
   console.log(lineOf(head));
