@@ -125,8 +125,8 @@ function createHandle({ pipeline, journal, timeoutMs, shutdownSdk }: HandleParts
   };
   const unwatch = watchProcessEnd({
     flush: () => handle.flush(),
-    shutdown: () => handle.shutdown(),
-    shutdownWhileRunning: () => closeOnce(timeoutMs, true),
+    // Neither for a running application nor for a deadline that has passed is the journal closed: `closeNow` is enough.
+    shutdown: () => closeOnce(timeoutMs, true),
     exiting: () => {
       journal?.closeNow();
       // A shutdown that is over has said it itself.

@@ -3,10 +3,8 @@ import { constants } from 'node:os';
 /** What is done about the end. */
 interface Ending {
   flush(): Promise<unknown>;
-  /** Nothing of the application runs any more, unless another `beforeExit` listener begins something. */
+  /** The application may still run: what it emits until `exiting` is kept. */
   shutdown(): Promise<void>;
-  /** The same while the application still runs: what it emits until `exiting` is kept. */
-  shutdownWhileRunning(): Promise<void>;
   /** The last turn of the process, however it ends (but for a kill). */
   exiting(): void;
 }
@@ -27,7 +25,7 @@ export function watchProcessEnd(ending: Ending): () => void {
     else queueMicrotask(() => void end(signal));
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
-    await ending.shutdownWhileRunning();
+    await ending.shutdown();
     // Not by sending the signal again: the kernel does not deliver that to process 1 of a container.
     process.exit(128 + constants.signals[signal]);
   };

@@ -127,7 +127,7 @@ export class JournalWriter {
     this.#closed = true;
     clearInterval(this.#retiring);
     this.#saveAcknowledged();
-    this.#segments.dropSpareNow();
+    this.#segments.closeNow();
   }
 
   #write(event: SealedEvent, position: number): void {

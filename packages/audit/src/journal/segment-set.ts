@@ -138,10 +138,11 @@ export class SegmentSet {
     return this.#segments.length > 0;
   }
 
-  /** Also while it is being prepared. */
-  dropSpareNow(): void {
+  /** Gives back what was allocated in advance. A file that is not synced is left as one that is still written to. */
+  closeNow(): void {
     this.#isClosing = true;
     try {
+      for (const segment of this.#segments) if (segment.isSynced) segment.close();
       rmSync(path.join(this.#folder, SPARE_NAME), { force: true });
     } catch (error) {
       this.#options.onProblem(error);

@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuditPipeline, memorySink, openJournal } from '../../src/index.ts';
 import type { Journal } from '../../src/index.ts';
@@ -17,7 +18,9 @@ describe('closeNow', () => {
     for (let n = 1; n <= 3; n += 1) expect(journal.append(sealedEvent(n)).status).toBe('written');
     await until(() => readdirSync(journal.folder).includes('spare'));
     journal.acknowledge(1);
+    await journal.whenDurable(3);
     journal.closeNow();
+    expect(statSync(path.join(journal.folder, '0000000001.journal')).size).toBeLessThan(4096);
     expect(readdirSync(journal.folder).sort()).toEqual(['0000000001.acks', '0000000001.journal', 'lock-1']);
     expect(journal.append(sealedEvent(4)).status).toBe('refused');
     const read: unknown[] = [];
