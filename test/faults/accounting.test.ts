@@ -163,6 +163,19 @@ it('wants the open runs of killed processes named, truly, and no others', () => 
   expect(settle().problems).toEqual([`run ${RUN} of p1 is called abandoned, and is not`]);
 });
 
+it('wants a word of farewell from whoever ended in order', () => {
+  const { ledger, accounting, works } = start();
+  ledger.store(accounting, ...works);
+  const runs = [[{ offered: 5, accepted: 5 }], []];
+  const tallies = runs.map((own, i) => ({ process: `p${i + 1}`, killed: false, stderr: '', runs: own }));
+  const settle = () => accounting.settle(tallies, { finals: true }).problems;
+  expect(settle()).toEqual(['2 of 2 processes that ended in order have left no final checkpoint']);
+  ledger.store(accounting, ledger.seal(INSTANCE, 'audit_checkpoint', { final: true }));
+  expect(settle()).toEqual(['1 of 2 processes that ended in order have left no final checkpoint']);
+  ledger.store(accounting, ledger.seal(`${INSTANCE}b`, 'audit_checkpoint', { final: true }));
+  expect(settle()).toEqual([]);
+});
+
 it('takes it ill when a process suspects itself', () => {
   const { ledger, accounting, works, settle } = start();
   ledger.store(accounting, ...works);

@@ -2,7 +2,7 @@
  * Bytes of a journal changed where others follow: one bit, one byte, a few, or a block of zeros. Every such change is found,
  * its file kept aside, the events that it hit are named, and all others are read.
  */
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { accountOf } from '../journal/account.mjs';
 import { runChild } from '../journal/children.mjs';
@@ -38,7 +38,7 @@ export default {
       outcome.faults += 1;
       check(outcome, `flip ${i} (${change.how} at ${change.from})`, account, found, change);
       const aside = path.join(copies, 'faults/quarantine');
-      const kept = readdirSync(aside);
+      const kept = existsSync(aside) ? readdirSync(aside) : [];
       if (kept.length !== 1 || !readFileSync(path.join(aside, kept[0])).equals(change.bytes)) {
         outcome.problem(`flip ${i}: the file is not kept aside as it was`);
       }

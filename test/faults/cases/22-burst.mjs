@@ -1,5 +1,5 @@
 // Ten times the usual rate for a minute, more than what is here can store: memory stays within its bound, and what is shed is
-// counted and reported.
+// counted and reported. A second process, with no journal and little memory, surely sheds: meanwhile the server stands still.
 import { startNats } from '@spanledger/testkit';
 import { account } from '../lib/accounting.mjs';
 import { startProducer } from '../lib/producer-process.mjs';
@@ -12,6 +12,9 @@ const QUEUE_MAX_BYTES = 64 * MIB;
 const UNSYNCED_MAX_BYTES = 64 * MIB;
 /** What may be held costs up to three times its bytes in memory (objects, headers, garbage), beside the process itself. */
 const RSS_GROWTH_MAX_BYTES = 3 * (QUEUE_MAX_BYTES + UNSYNCED_MAX_BYTES);
+const SMALL_QUEUE_MAX_BYTES = MIB;
+const SHED_MIN = 100;
+const SHED_DEADLINE_MS = 60_000;
 
 export default {
   number: 22,
@@ -43,7 +46,9 @@ export default {
     await producer.drained(300_000);
     rssMax = Math.max(rssMax, producer.stats.rssBytes);
     await producer.finish();
-    const figures = await account({ servers: server.url, producers: [producer] });
+    const small = await shedSome(context, server);
+    const figures = await account({ servers: server.url, producers: [producer, small] });
+    if (figures.lost === 0) figures.problems.push('nothing was shed: nothing was shown');
     const grownBytes = rssMax - rssBefore;
     if (grownBytes > RSS_GROWTH_MAX_BYTES) figures.problems.push(`memory grew by ${Math.round(grownBytes / MIB)} MiB`);
     Object.assign(figures.notes, {
@@ -55,3 +60,18 @@ export default {
     return { faults: 1, ...figures };
   },
 };
+
+/** @returns a producer that has lost some of its events, and has ended */
+async function shedSome(context, server) {
+  const small = await startProducer(context, {
+    servers: server.url,
+    journal: false,
+    pipeline: { queueMaxBytes: SMALL_QUEUE_MAX_BYTES },
+  });
+  await server.pause();
+  await small.says('it sheds nothing', ({ health }) => health.losses.events > SHED_MIN, SHED_DEADLINE_MS);
+  server.resume();
+  await small.drained();
+  await small.finish();
+  return small;
+}

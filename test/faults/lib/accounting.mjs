@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LedgerVerifier } from '@spanledger/ledger';
 import { readTally } from '../producers/tally.mjs';
-import { checkAbandoned, checkCheckpoints, checkCopies, checkRuns } from './checks.mjs';
+import { checkAbandoned, checkCheckpoints, checkCopies, checkFinals, checkRuns } from './checks.mjs';
 import { comparePayloads } from './compare-payloads.mjs';
 import { LedgerRecordBook } from './ledger-record.mjs';
 import { readStream } from './read-stream.mjs';
@@ -29,7 +29,8 @@ export async function account({ servers, stream = 'AUDIT_EVENTS', producers, tim
   const tallies = producers.map(({ process, tallyFile, killed, stderr = '' }) => {
     return { process, killed, stderr, runs: readTally(tallyFile) };
   });
-  return { ...accounting.settle(tallies, { checkpoints }), ...(times && { times: Float64Array.from(storedAtMs) }) };
+  const figures = accounting.settle(tallies, { checkpoints, finals: true });
+  return { ...figures, ...(times && { times: Float64Array.from(storedAtMs) }) };
 }
 
 /** Takes in a ledger, and holds it against what was accepted. */
@@ -43,7 +44,7 @@ export class Accounting {
   }
 
   /** @param {{ process: string, killed: boolean, stderr: string, runs: { offered: number, accepted: number }[] }[]} tallies */
-  settle(tallies, { checkpoints = true } = {}) {
+  settle(tallies, { checkpoints = true, finals = false } = {}) {
     const book = this.#book;
     const { counts, notes, problems } = comparePayloads(book, tallies);
     const chains = checkRuns(book);
@@ -53,6 +54,7 @@ export class Accounting {
       ...checkCopies(book),
       ...(checkpoints ? checkCheckpoints(book) : []),
       ...checkAbandoned(book, tallies),
+      ...(finals ? checkFinals(book, tallies) : []),
       ...disagreements(this.#verifier.report(), book, chains.holes),
     );
     return { ...counts, problems: firstOf(problems), notes };

@@ -58,6 +58,13 @@ export function checkCheckpoints(book) {
   return problems;
 }
 
+/** Whoever ends in order says so, in the last event of its instance run: nobody else's silence is an end. */
+export function checkFinals(book, tallies) {
+  const inOrder = tallies.filter(({ killed }) => !killed).length;
+  const missing = inOrder - book.checkpoints.filter(({ final }) => final).length;
+  return missing <= 0 ? [] : [`${missing} of ${inOrder} processes that ended in order have left no final checkpoint`];
+}
+
 /** The open runs of killed processes are named, with their true end; and nobody else's. */
 export function checkAbandoned(book, tallies) {
   const problems = [];
