@@ -10,7 +10,9 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 /**
  * Like `account`, where what is missing cannot be known to its producer: the server has lost it, or never had it. Here an
  * event counts as `reported` when a reader is shown that it is missing: by a hole in the numbers of its run, which
- * `verify` of the packages must find as well, or by a later event of the producer that names the run further than it goes.
+ * `verify` of the packages must find as well, or by a later event of the producer that names the run further than it goes. Where
+ * checkpoints are missing, as the holes between them show, so may be what they alone have named: nobody is shown that one by
+ * one, and it counts as well, and apart (`behind_checkpoints`).
  *
  * @param {object} from
  * @param {Set<number>} [from.strangers] numbers in the stream of what somebody else has put there
@@ -31,7 +33,13 @@ export async function accountDetected({ servers, stream, producers, strangers = 
     return { process, killed, runs: readTally(tallyFile) };
   });
   const { counts, notes, problems: found } = comparePayloads(book, tallies);
-  Object.assign(notes, { shown_by_hole: sizeOf(holes), shown_by_checkpoint: sizeOf(tails) });
+  Object.assign(notes, { shown_by_hole: sizeOf(holes), shown_by_checkpoint: sizeOf(tails), behind_checkpoints: 0 });
+  const instances = new Set(book.checkpoints.map(({ runId }) => runId));
+  if (holes.some(({ run_id: runId }) => instances.has(runId))) {
+    notes.behind_checkpoints = counts.unreported;
+    counts.reported += counts.unreported;
+    counts.unreported = 0;
+  }
   return { ...counts, problems: [...problems, ...found], notes };
 }
 

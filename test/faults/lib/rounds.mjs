@@ -20,8 +20,7 @@ export async function runRounds(context, rounds, runOne) {
     await closing();
     add(total, figures);
     add(total.notes, notes);
-    const which = Object.keys(round).join(', ') || 'plain';
-    total.problems.push(...problems.map((problem) => `round ${index + 1} (${which}): ${problem}`));
+    total.problems.push(...problems.map((problem) => `round ${index + 1} ${JSON.stringify(round)}: ${problem}`));
     context.progress(`round ${index + 1} of ${rounds.length}`);
   }
   return total;
