@@ -43,8 +43,13 @@ export function lostPositions(scans: readonly NumberedScan[], pieces: readonly P
   const missing: PositionRange[] = [];
   let before: { readonly number: number; readonly next: number } | undefined;
   for (const { number, scan } of scans) {
-    if (scan.first === undefined) continue;
-    let next = before?.number === number - 1 ? Math.min(before.next, scan.first) : scan.first;
+    const continues = before?.number === number - 1 ? before.next : number === 1 ? 1 : undefined;
+    if (scan.first === undefined) {
+      // It is there, and nothing in it is: a power cut can leave it so between two others.
+      if (continues !== undefined) before = { number, next: continues };
+      continue;
+    }
+    let next = Math.min(continues ?? scan.first, scan.first);
     for (const { from, to } of scan.runs) {
       if (from > next) missing.push({ from: next, to: from - 1 });
       next = Math.max(next, to + 1);

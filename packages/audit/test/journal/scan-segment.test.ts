@@ -99,6 +99,18 @@ describe('a segment that is read', () => {
     }
   });
 
+  it('names what is missing also where a whole segment never reached the disk', () => {
+    const empty = scanSegment(Buffer.alloc(4_096));
+    const numbered = (...scans: SegmentScan[]) => scans.map((scan, i) => ({ number: i + 1, scan }));
+    const lostIn = (scans: ReturnType<typeof numbered>) => lostPositions(scans, planPieces(scans));
+    const third = scanSegment(segmentOf(5, 9).bytes);
+    expect(lostIn(numbered(scanSegment(segmentOf(4).bytes), empty, third))).toEqual([{ from: 5, to: 8 }]);
+    expect(lostIn(numbered(empty, third))).toEqual([{ from: 1, to: 8 }]);
+    expect(lostIn(numbered(scanSegment(segmentOf(4).bytes), empty))).toEqual([]);
+    // What is not there at all was removed, as it was acknowledged.
+    expect(lostIn([{ number: 3, scan: third }])).toEqual([]);
+  });
+
   it('finds every flipped bit of the last frame too', () => {
     const { bytes, ends } = segmentOf(5);
     for (let at = ends[4]!; at < ends[5]!; at += 1) {
