@@ -1,8 +1,11 @@
 // The pipeline alone, without OpenTelemetry's SDK: it starts in a third of the time, and is killed often.
+import { setTimeout as delay } from 'node:timers/promises';
 import { createAuditPipeline, openJournal } from '@spanledger/audit';
 import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream';
 import { Run } from '@spanledger/otel/internal';
 import { offerEvents, options } from './offering.mjs';
+
+const STREAM_RETRY_MS = 500;
 
 const { producer, servers, stream, journal } = options;
 
@@ -13,7 +16,8 @@ const pipeline = createAuditPipeline({
     ...options.sink,
     connection: async (signal) => {
       const connection = await connectNats({ ...options.nats, servers, name: producer, signal });
-      await ensureStream(connection, stream);
+      // A cluster that has only just started, or a network that is broken already, may not answer.
+      while ((await ensureStream(connection, stream)).status === 'unknown') await delay(STREAM_RETRY_MS);
       return connection;
     },
     stream: stream.stream,
