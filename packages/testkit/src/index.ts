@@ -1,7 +1,7 @@
 export { testAuditSink } from './audit-sink-suite.ts';
 export type { AuditSinkHarness } from './audit-sink-suite.ts';
 export { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
-export { NatsCluster, startNatsCluster } from './nats-cluster.ts';
+export { NatsCluster, type NatsClusterOptions, startNatsCluster } from './nats-cluster.ts';
 export { type NatsServer, type NatsServerOptions, startNats } from './nats-server.ts';
 export { findNatsServer } from './nats-server-binary.mjs';
 export { checkCheckpoints } from './independent-checkpoints.ts';

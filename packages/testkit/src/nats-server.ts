@@ -34,6 +34,8 @@ export interface ClusterMembership {
   readonly serverName: string;
   readonly clusterName: string;
   readonly routes: readonly string[];
+  /** Text put inside the `cluster {}` block. */
+  readonly more?: string;
 }
 
 /**
@@ -250,10 +252,10 @@ export class NatsServer {
     ];
     if (monitoring) lines.push(`http: "127.0.0.1:${this.#portToListenOn('monitoring')}"`);
     if (this.#cluster) {
-      const { serverName, clusterName, routes } = this.#cluster;
+      const { serverName, clusterName, routes, more = '' } = this.#cluster;
       lines.push(
         `server_name: "${serverName}"`,
-        `cluster {\n  name: "${clusterName}"\n  listen: "127.0.0.1:${this.#portToListenOn('cluster')}"\n  routes: ${JSON.stringify(routes)}\n}`,
+        `cluster {\n  name: "${clusterName}"\n  listen: "127.0.0.1:${this.#portToListenOn('cluster')}"\n  routes: ${JSON.stringify(routes)}\n  ${more}\n}`,
       );
     }
     await writeFile(this.#configPath, `${lines.join('\n')}\n${config}\n`);

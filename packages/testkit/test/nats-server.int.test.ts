@@ -4,7 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { startNats, startNatsCluster } from '@spanledger/testkit';
+import { NatsCluster, startNats, startNatsCluster } from '@spanledger/testkit';
+import type { NatsServer } from '@spanledger/testkit';
 import { expect, test } from 'vitest';
 
 async function storeOne(url: string): Promise<void> {
@@ -132,6 +133,33 @@ test.each(['exit', 'SIGKILL'] as const)('leaves nothing behind when its owner en
   if (end === 'SIGKILL') owner.kill('SIGKILL');
   else owner.stdin!.end();
   await until(() => !isRunning(pid) && !existsSync(dir));
+});
+
+test('the leader of a stream is parted from the others, which go on without it, and finds them again', async () => {
+  await using cluster = await startNatsCluster(3, { partitionable: true });
+  const nc = await connect({ servers: cluster.urls });
+  const manager = await jetstreamManager(nc, { timeout: 30_000 });
+  const { cluster: placed } = await manager.streams.add({ name: 'R', subjects: ['r'], num_replicas: 3 });
+  const alone = cluster.servers[Number(placed!.leader!.slice(1)) - 1]!;
+  const others = cluster.servers.filter((server) => server !== alone);
+  const [here, there] = await Promise.all([
+    connect({ servers: alone.url }),
+    connect({ servers: others.map(({ url }) => url) }),
+  ]);
+  expect(here.info?.connect_urls).toBeUndefined();
+
+  cluster.isolate(alone);
+  expect(await publishUntilStored(there, 'without it')).toBe(1);
+  await expect(jetstream(here).publish('r', 'alone', { timeout: 1_000 })).rejects.toThrow(/timeout|no responders/);
+
+  cluster.heal();
+  await cluster.ready();
+  expect(await publishUntilStored(here, 'together')).toBeGreaterThan(1);
+  await Promise.all([nc.close(), here.close(), there.close()]);
+});
+
+test('a cluster that was not made for it cannot be parted', () => {
+  expect(() => new NatsCluster([]).isolate({} as NatsServer)).toThrow('cannot be parted');
 });
 
 test('a cluster of three has a leader, loses a member and gets it back', async () => {
