@@ -48,7 +48,16 @@ async function checkUpToDate(mutants) {
 /** Where nothing is broken, a case has to be green: one that is red anyway would prove nothing. @returns {Promise<Map<number, object>>} */
 async function runUnbroken(mutants) {
   const numbers = [...new Set(mutants.flatMap(({ cases }) => [...cases.keys()]))];
-  return new Map((await runCases(numbers)).map((result) => [result.case, result]));
+  const results = new Map((await runCases(numbers)).map((result) => [result.case, result]));
+  for (const [number, result] of results) {
+    // Some look at the clock, and had to share the machine.
+    if (isRed(result)) results.set(number, (await runCases([number]))[0]);
+  }
+  return results;
+}
+
+function isRed({ ok, skipped }) {
+  return !ok && skipped === undefined;
 }
 
 /** Runs the cases that can tell, with this one place broken. */
@@ -57,7 +66,7 @@ async function judge(mutant, unbroken, note) {
   const { name, breaks, cases } = mutant;
   const of = (test) => [...cases.keys()].filter((number) => test(unbroken.get(number)));
   const able = of(({ ok }) => ok);
-  const red = of(({ ok, skipped }) => !ok && skipped === undefined);
+  const red = of(isRed);
   const end = (verdict, why = '') => {
     note(verdict);
     const seconds = Math.round((Date.now() - startedMs) / 1000);

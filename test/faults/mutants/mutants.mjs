@@ -27,10 +27,8 @@ export const MUTANTS = [
     replace: `const fd = this.#fd;
         const copy = Buffer.from(frame.subarray(0, length));
         setImmediate(() => writeWhole(fd, copy, length, end));`,
-    cases: new Map([
-      [1, LOST],
-      [2, LOST],
-    ]),
+    // It ends within the turn of its last event, every time; a kill only sometimes hits what is not yet written.
+    cases: new Map([[20, LOST]]),
   },
   {
     name: 'no-dedupe-id',
@@ -89,7 +87,10 @@ export const MUTANTS = [
     find: 'written.then((outcome) => this.#settle(delivery, ticket, outcome), failed);',
     replace: "queueMicrotask(() => this.#settle(delivery, ticket, { status: 'stored' }));",
     // It is found out later, and published again from what was kept; but by then checkpoints have named it.
-    cases: new Map([[20, /the checkpoint at .* comes before|neither stored nor reported/]]),
+    cases: new Map([
+      [1, /the checkpoint at .* comes before|neither stored nor reported/],
+      [20, /the checkpoint at .* comes before|neither stored nor reported/],
+    ]),
   },
   {
     name: 'nothing-adopted',
@@ -119,9 +120,10 @@ export const MUTANTS = [
     name: 'unacknowledged-removed',
     breaks: 'what is not acknowledged stays in the journal',
     file: 'audit/dist/journal/segment-set.js',
-    find: '!segment.isOpen && segment.unacknowledged === 0',
-    replace: '!segment.isOpen',
-    cases: new Map([[2, LOST]]),
+    find: 'closeSynced() {',
+    replace: `closeSynced() {
+        this.#remove(this.#segments.filter((segment) => segment !== this.#active && !segment.isOpen));`,
+    cases: new Map([[7, /nobody says that the stream went backwards|neither stored nor reported/]]),
   },
   {
     name: 'same-file-synced-again',
@@ -145,7 +147,7 @@ export const MUTANTS = [
     file: 'audit/dist/journal/frame.js',
     find: 'crc32(checked) === bytes.readUInt32LE(offset) ? length : undefined',
     replace: 'length',
-    cases: new Map([[18, /never accepted/]]),
+    cases: new Map([[19, /: not found$/]]),
   },
   {
     name: 'damage-not-kept',
@@ -203,13 +205,5 @@ export const MUTANTS = [
     find: 'process.exit(128 + constants.signals[signal]);',
     replace: 'process.exit(0);',
     cases: new Map([[20, /SIGTERM ended with 0/]]),
-  },
-  {
-    name: 'gives-up',
-    breaks: 'the connection never gives up',
-    file: 'jetstream/dist/connect-nats.js',
-    find: 'ignoreAuthErrorAbort: true,',
-    replace: 'ignoreAuthErrorAbort: false,',
-    cases: new Map([[24, /./]]),
   },
 ];
