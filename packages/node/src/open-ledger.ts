@@ -19,6 +19,9 @@ const LEDGER_DIR = '.spanledger';
 /** How long the first publish waits for the stream to be made. Without it, it would be refused and tried again. */
 const STREAM_GRACE_MS = 1_000;
 
+/** Between two questions, while there is no answer and nothing is stored. */
+const STREAM_RETRY_MS = 5_000;
+
 /** Opens what the configuration names: its own sink, JetStream, or a file. Waits for no network (I5). */
 export function openLedger({ sink, nats, producer }: ResolvedConfig): AuditSink {
   return sink ?? (nats === undefined ? openFile(producer) : openJetStream(nats, producer));
@@ -35,25 +38,39 @@ function openJetStream(nats: ResolvedNats, producer: string): AuditSink {
     };
     const opened = await connectNats({ ...connection, name: producer, signal, onRetry });
     if (warned) logger.warn('NATS is reached now');
-    await Promise.race([makeStream(opened, stream), delay(STREAM_GRACE_MS)]);
+    await Promise.race([
+      makeStream(opened, stream, () => sink.status?.().problem !== undefined),
+      delay(STREAM_GRACE_MS),
+    ]);
     return opened;
   };
-  return jetStreamSink({
+  const sink = jetStreamSink({
     // I8: our own traffic is not traced.
     connection: (signal) =>
       keepsNothingAlive(() => context.with(suppressTracing(ROOT_CONTEXT), open, undefined, signal)),
     ...(stream?.stream !== undefined && { stream: stream.stream }),
     onAlarm: (error) => logger.error(error.message),
   });
+  return sink;
 }
 
 /**
  * Makes the stream where it is missing, or says what is wrong with it. A producer's account needs no right to do either:
- * where it has none, the server does not answer, and events are published all the same.
+ * where it has none, the server does not answer, and events are published all the same. A server that has only just started
+ * may not answer either: so it is asked again, while nothing is stored.
  */
-async function makeStream(connection: NatsConnectionLike, options: ResolvedNats['stream']): Promise<void> {
-  const state = await ensureStream(connection, options);
+async function makeStream(
+  connection: NatsConnectionLike,
+  options: ResolvedNats['stream'],
+  isWanted: () => boolean,
+): Promise<void> {
+  let state = await ensureStream(connection, options);
   if (state.status === 'unknown') logger.warn(`the stream was neither made nor checked: ${state.reason}`);
+  while (state.status === 'unknown') {
+    await delay(STREAM_RETRY_MS, undefined, { ref: false });
+    if (connection.isClosed()) return;
+    if (isWanted()) state = await ensureStream(connection, options);
+  }
   for (const { setting, expected, actual } of state.differences) {
     const [is, should] = [JSON.stringify(actual), JSON.stringify(expected)];
     logger.warn(`the stream exists and is not changed, but its ${setting} is ${is} and should be ${should}`);
