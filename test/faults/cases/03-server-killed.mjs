@@ -37,6 +37,7 @@ async function killOne(context, kills, resumedMs) {
   const server = context.own(await startNats());
   const journal = { directory: `${context.directory}/${server.port}` };
   const producer = await startProducer(context, { program: 'service', servers: server.url, journal });
+  await producer.drained(); // The stream is there.
   const backAtMs = [];
   for (let kill = 1; kill <= kills; kill += 1) {
     await pause(context, 200 + 600 * context.random());

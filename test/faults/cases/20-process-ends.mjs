@@ -6,9 +6,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { startNats } from '@spanledger/testkit';
 import { account } from '../lib/accounting.mjs';
-import { untilAdopted } from '../lib/adopted.mjs';
+import { runHeirs } from '../lib/heirs.mjs';
 import { percentile } from '../lib/gaps.mjs';
-import { startProducer } from '../lib/producer-process.mjs';
 import { pause } from '../lib/wait.mjs';
 
 const PROGRAM = path.join(import.meta.dirname, '../producers/ends.mjs');
@@ -45,11 +44,8 @@ export default {
       if (round % 2 === 0) await server.restart();
       context.progress(`round ${round} of ${rounds}`);
     }
-    const last = await startProducer(context, { ...options, count: 1 });
-    await untilAdopted(context, options.journal);
-    await last.drained();
-    await last.finish();
-    const figures = await account({ servers: server.url, producers: [...ended, last] });
+    const heirs = await runHeirs(context, { ...options, count: 1 });
+    const figures = await account({ servers: server.url, producers: [...ended, ...heirs] });
     figures.problems.push(...ended.flatMap(({ problems }) => problems));
     const tookMs = ended.map(({ overMs }) => overMs);
     Object.assign(figures.notes, {

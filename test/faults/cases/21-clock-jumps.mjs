@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startNats } from '@spanledger/testkit';
 import { account } from '../lib/accounting.mjs';
-import { untilAdopted } from '../lib/adopted.mjs';
+import { runHeirs } from '../lib/heirs.mjs';
 import { startProducer } from '../lib/producer-process.mjs';
 import { readStream } from '../lib/read-stream.mjs';
 import { pause } from '../lib/wait.mjs';
@@ -41,11 +41,7 @@ export default {
       if (FAKETIME !== undefined) faults += await underFaketime(context, options, producers);
       context.progress(`round ${round} of ${rounds}`);
     }
-    const last = await startProducer(context, options);
-    producers.push(last);
-    await untilAdopted(context, options.journal);
-    await last.drained();
-    await last.finish();
+    producers.push(...(await runHeirs(context, options)));
     const figures = await account({ servers: server.url, producers });
     const { backwards, aDayAhead } = await jumpsInLedger(server.url);
     // Else the clock was never shifted, and nothing was tried.

@@ -2,7 +2,7 @@
 // and started again.
 import { startFaultProxy, startNats } from '@spanledger/testkit';
 import { account } from '../lib/accounting.mjs';
-import { untilAdopted } from '../lib/adopted.mjs';
+import { runHeirs } from '../lib/heirs.mjs';
 import { startProducer } from '../lib/producer-process.mjs';
 import { slope } from '../lib/slope.mjs';
 import { openStreamAdmin } from '../lib/stream-admin.mjs';
@@ -30,13 +30,13 @@ export default {
       servers: proxy.url,
       journal: { directory: `${context.directory}/steady` },
     });
-    const startVictim = () =>
-      startProducer(context, {
-        producer: 'victim',
-        rate,
-        servers: server.url,
-        journal: { directory: `${context.directory}/victim`, retentionMs: 30_000 },
-      });
+    const victimOptions = {
+      producer: 'victim',
+      rate,
+      servers: server.url,
+      journal: { directory: `${context.directory}/victim`, retentionMs: 30_000 },
+    };
+    const startVictim = () => startProducer(context, victimOptions);
     const producers = [steady, await startVictim()];
 
     const faults = {
@@ -75,9 +75,9 @@ export default {
     await steady.drained(); // The stream is there.
     const { landed, samples } = await soak(context, steady, faults);
     const victim = producers.at(-1);
-    await untilAdopted(context, { directory: `${context.directory}/victim`, producer: 'victim' });
     await Promise.all([steady.drained(), victim.drained()]);
     await Promise.all([steady.finish(), victim.finish()]);
+    producers.push(...(await runHeirs(context, victimOptions)));
     const figures = await account({ servers: server.url, producers });
     Object.assign(figures.notes, landed, growth(samples));
     return { faults: Object.values(landed).reduce((sum, count) => sum + count, 0), ...figures };

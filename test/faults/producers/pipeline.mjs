@@ -5,7 +5,9 @@ import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream'
 import { Run } from '@spanledger/otel/internal';
 import { offerEvents, options } from './offering.mjs';
 
-const STREAM_RETRY_MS = 500;
+/** Who may not ask, publishes all the same. */
+const STREAM_GRACE_MS = 1_000;
+const STREAM_ATTEMPTS = 10;
 
 const { producer, servers, stream, journal } = options;
 
@@ -16,8 +18,7 @@ const pipeline = createAuditPipeline({
     ...options.sink,
     connection: async (signal) => {
       const connection = await connectNats({ ...options.nats, servers, name: producer, signal });
-      // A cluster that has only just started, or a network that is broken already, may not answer.
-      while ((await ensureStream(connection, stream)).status === 'unknown') await delay(STREAM_RETRY_MS);
+      await Promise.race([makeStream(connection), delay(STREAM_GRACE_MS)]);
       return connection;
     },
     stream: stream.stream,
@@ -25,6 +26,14 @@ const pipeline = createAuditPipeline({
   }),
   journal: journal === false ? undefined : openJournal({ ...journal, producer }),
 });
+
+/** A cluster that has only just started, or a network that is broken already, may not answer at first. */
+async function makeStream(connection) {
+  for (let attempt = 1; attempt <= STREAM_ATTEMPTS; attempt += 1) {
+    if ((await ensureStream(connection, stream)).status !== 'unknown') return;
+    await delay(STREAM_GRACE_MS);
+  }
+}
 
 await offerEvents({
   openRun: () => {
