@@ -9,6 +9,7 @@ import type { FeedSource } from '../delivery/journal-feed.ts';
 import type { DeliveryQueue } from '../delivery/delivery-queue.ts';
 import type { EventInput } from '../event-input.ts';
 import type { AdoptedJournal } from '../journal/adopted-journal.ts';
+import { backgroundPause } from '../journal/background-pause.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { JournaledEvent } from '../journal/journaled-event.ts';
 import { lossFields } from '../pipeline/loss-reporter.ts';
@@ -41,7 +42,8 @@ export class Inheritance {
   readonly #feeds = new Map<AdoptedJournal, JournalFeed>();
   #isLooking = false;
   #timer: NodeJS.Timeout | undefined;
-  #closed = false;
+  /** A process that ends must not be kept by hundreds of dead ones. */
+  readonly #ending = new AbortController();
 
   constructor(options: InheritanceOptions) {
     this.#options = options;
@@ -59,7 +61,7 @@ export class Inheritance {
 
   /** What is not done is left to the next process; the journal lets go of the folders when it is closed. */
   close(): void {
-    this.#closed = true;
+    this.#ending.abort();
     clearInterval(this.#timer);
     for (const feed of this.#feeds.values()) feed.close();
   }
@@ -74,8 +76,9 @@ export class Inheritance {
 
   async #adoptAll(): Promise<void> {
     for (const adopted of this.#feeds.keys()) if (adopted.bytes === 0) this.#feeds.delete(adopted);
-    for (const folder of await this.#options.journal.adoptable()) {
-      if (this.#closed) return;
+    for (const folder of await this.#options.journal.adoptable(this.#ending.signal)) {
+      await backgroundPause();
+      if (this.#ending.signal.aborted) return;
       await this.#adopt(folder).catch((error: unknown) => {
         // Another process was faster.
         if (error instanceof SpanledgerError && error.code === 'SPANLEDGER_JOURNAL_LOCKED') return;
@@ -98,7 +101,7 @@ export class Inheritance {
     const { lastStored } = watched;
     // The power cut that this process died of may have been the server's as well. Then all is read again.
     if (isFresh && lastStored !== undefined && (await this.#options.hasLost(lastStored))) await feed.whenDone();
-    if (this.#closed || adopted.isReported) return;
+    if (this.#ending.signal.aborted || adopted.isReported) return;
     if (this.#report(adopted, watched.runs)) adopted.markReported();
   }
 

@@ -48,8 +48,12 @@ export interface Journal {
   acknowledge(position: number): void;
   /** The events after this position that are still here, acknowledged or not, in order, up to the last one written. */
   read(after?: number): AsyncGenerator<JournaledEvent, void, void>;
-  /** Folders of this producer's journals whose owners are dead. */
-  adoptable(): Promise<string[]>;
+  /**
+   * Folders of this producer's journals whose owners are dead.
+   *
+   * @param signal makes it background work, which keeps no process alive. Once it is aborted, the answer is what is known by then.
+   */
+  adoptable(signal?: AbortSignal): Promise<string[]>;
   /**
    * Takes the journal of a dead process. It counts towards `maxBytes`, and is closed with this one.
    *

@@ -5,6 +5,7 @@ import { SpanledgerError } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 import { adoptJournal } from './adopted-journal.ts';
 import type { AdoptedJournal } from './adopted-journal.ts';
+import { backgroundPause } from './background-pause.ts';
 import { isFolderLocked, lockNewFolder } from './folder-lock.ts';
 import type { FolderLock } from './folder-lock.ts';
 import { JournalWriter } from './journal-writer.ts';
@@ -95,10 +96,12 @@ class OwnJournal implements Journal {
     return this.#writer.read(after);
   }
 
-  async adoptable(): Promise<string[]> {
+  async adoptable(signal?: AbortSignal): Promise<string[]> {
     const parent = path.dirname(this.folder);
     const dead: string[] = [];
     for (const entry of readdirSync(parent, { withFileTypes: true })) {
+      if (signal !== undefined) await backgroundPause();
+      if (signal?.aborted) break;
       const folder = path.join(parent, entry.name);
       if (!entry.isDirectory() || entry.name === QUARANTINE || folder === this.folder) continue;
       // Somebody else may remove it meanwhile.

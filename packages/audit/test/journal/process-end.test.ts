@@ -39,6 +39,22 @@ describe('closeNow', () => {
   });
 });
 
+describe('looking for dead journals in the background', () => {
+  it('finds what one finds otherwise, and stops when it is told to', async () => {
+    const directory = await newDirectory();
+    for (let n = 1; n <= 3; n += 1) {
+      const dead = await open(directory);
+      dead.append(sealedEvent(n));
+      await dead.close();
+    }
+    const journal = await open(directory);
+    const all = await journal.adoptable();
+    expect(all).toHaveLength(3);
+    expect(await journal.adoptable(new AbortController().signal)).toEqual(all);
+    expect(await journal.adoptable(AbortSignal.abort())).toEqual([]);
+  });
+});
+
 describe('a pipeline whose process ends', () => {
   it('keeps what is emitted until the very end, for the next process', async () => {
     const directory = await newDirectory();
