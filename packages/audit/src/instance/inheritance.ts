@@ -9,6 +9,7 @@ import type { FeedSource } from '../delivery/journal-feed.ts';
 import type { DeliveryQueue } from '../delivery/delivery-queue.ts';
 import type { EventInput } from '../event-input.ts';
 import type { AdoptedJournal } from '../journal/adopted-journal.ts';
+import { backgroundPause } from '../journal/background-pause.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { JournaledEvent } from '../journal/journaled-event.ts';
 import { lossFields } from '../pipeline/loss-reporter.ts';
@@ -27,8 +28,8 @@ export interface InheritanceOptions {
   readonly queue: DeliveryQueue;
   readonly instance: WorkflowContext;
   readonly emit: (scope: WorkflowContext, input: EventInput) => boolean;
-  /** Whether the sink has lost an event that it had stored. */
-  readonly hasLost: (event: SealedEvent) => Promise<boolean>;
+  /** Whether the sink has lost an event that it had stored, if that can be known. */
+  readonly hasLost: (event: SealedEvent) => Promise<boolean | undefined>;
 }
 
 /**
@@ -41,7 +42,8 @@ export class Inheritance {
   readonly #feeds = new Map<AdoptedJournal, JournalFeed>();
   #isLooking = false;
   #timer: NodeJS.Timeout | undefined;
-  #closed = false;
+  /** A process that ends must not be kept by hundreds of dead ones. */
+  readonly #ending = new AbortController();
 
   constructor(options: InheritanceOptions) {
     this.#options = options;
@@ -52,6 +54,11 @@ export class Inheritance {
     this.#look();
   }
 
+  /** Whether the sink still has what it had acknowledged is being found out. */
+  doubt(isDoubtful: boolean): void {
+    for (const [adopted, feed] of this.#feeds) if (adopted.bytes > 0) feed.doubt(isDoubtful);
+  }
+
   /** Everything that is still kept is published once more. */
   readAgain(): void {
     for (const [adopted, feed] of this.#feeds) if (adopted.bytes > 0) feed.readAgain();
@@ -59,7 +66,7 @@ export class Inheritance {
 
   /** What is not done is left to the next process; the journal lets go of the folders when it is closed. */
   close(): void {
-    this.#closed = true;
+    this.#ending.abort();
     clearInterval(this.#timer);
     for (const feed of this.#feeds.values()) feed.close();
   }
@@ -74,8 +81,9 @@ export class Inheritance {
 
   async #adoptAll(): Promise<void> {
     for (const adopted of this.#feeds.keys()) if (adopted.bytes === 0) this.#feeds.delete(adopted);
-    for (const folder of await this.#options.journal.adoptable()) {
-      if (this.#closed) return;
+    for (const folder of await this.#options.journal.adoptable(this.#ending.signal)) {
+      await backgroundPause();
+      if (this.#ending.signal.aborted) return;
       await this.#adopt(folder).catch((error: unknown) => {
         // Another process was faster.
         if (error instanceof SpanledgerError && error.code === 'SPANLEDGER_JOURNAL_LOCKED') return;
@@ -92,13 +100,15 @@ export class Inheritance {
     this.#feeds.set(adopted, feed);
     if (adopted.unacknowledged > 0)
       log.info(`publishing ${adopted.unacknowledged} events that a dead process has left`);
-    feed.readOn();
+    // In doubt what was acknowledged last says nothing of what was acknowledged before.
+    if (adopted.wasDoubtful) feed.readAgain();
+    else feed.readOn();
     // I9: an outage must not look as if what is named had been deleted.
     await feed.whenDone();
     const { lastStored } = watched;
     // The power cut that this process died of may have been the server's as well. Then all is read again.
     if (isFresh && lastStored !== undefined && (await this.#options.hasLost(lastStored))) await feed.whenDone();
-    if (this.#closed || adopted.isReported) return;
+    if (this.#ending.signal.aborted || adopted.isReported) return;
     if (this.#report(adopted, watched.runs)) adopted.markReported();
   }
 
@@ -149,6 +159,10 @@ class WatchedJournal implements FeedSource {
 
   acknowledge(position: number): void {
     this.#adopted.acknowledge(position);
+  }
+
+  markDoubtful(isDoubtful: boolean): void {
+    this.#adopted.markDoubtful(isDoubtful);
   }
 
   async *read(): AsyncGenerator<JournaledEvent, void, void> {

@@ -46,10 +46,19 @@ export interface Journal {
   whenDurable(position: number): Promise<void>;
   /** The event is kept elsewhere, or never will be: it need not be read again. In any order, repeated or not. */
   acknowledge(position: number): void;
+  /**
+   * Remembers for whoever adopts this journal, before it returns, that the sink may have lost what it had acknowledged, and
+   * does not have all of it again; or that it has. Never throws; a failure goes to `onProblem`.
+   */
+  markDoubtful(isDoubtful: boolean): void;
   /** The events after this position that are still here, acknowledged or not, in order, up to the last one written. */
   read(after?: number): AsyncGenerator<JournaledEvent, void, void>;
-  /** Folders of this producer's journals whose owners are dead. */
-  adoptable(): Promise<string[]>;
+  /**
+   * Folders of this producer's journals whose owners are dead.
+   *
+   * @param signal makes it background work, which keeps no process alive. Once it is aborted, the answer is what is known by then.
+   */
+  adoptable(signal?: AbortSignal): Promise<string[]>;
   /**
    * Takes the journal of a dead process. It counts towards `maxBytes`, and is closed with this one.
    *

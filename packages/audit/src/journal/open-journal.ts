@@ -5,6 +5,7 @@ import { SpanledgerError } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 import { adoptJournal } from './adopted-journal.ts';
 import type { AdoptedJournal } from './adopted-journal.ts';
+import { backgroundPause } from './background-pause.ts';
 import { isFolderLocked, lockNewFolder } from './folder-lock.ts';
 import type { FolderLock } from './folder-lock.ts';
 import { JournalWriter } from './journal-writer.ts';
@@ -13,6 +14,7 @@ import { resolveJournalOptions } from './journal-options.ts';
 import type { JournalOptions, ResolvedJournalOptions } from './journal-options.ts';
 import type { AppendOutcome, Journal, JournalStats } from './journal.ts';
 import type { JournaledEvent } from './journaled-event.ts';
+import { setMark } from './marks.ts';
 import { QUARANTINE } from './quarantine.ts';
 
 const CREATE_ATTEMPTS_MAX = 5;
@@ -91,14 +93,24 @@ class OwnJournal implements Journal {
     this.#writer.acknowledge(position);
   }
 
+  markDoubtful(isDoubtful: boolean): void {
+    try {
+      setMark(this.folder, 'doubtful', isDoubtful);
+    } catch (error) {
+      this.#options.onProblem(error);
+    }
+  }
+
   read(after = 0): AsyncGenerator<JournaledEvent, void, void> {
     return this.#writer.read(after);
   }
 
-  async adoptable(): Promise<string[]> {
+  async adoptable(signal?: AbortSignal): Promise<string[]> {
     const parent = path.dirname(this.folder);
     const dead: string[] = [];
     for (const entry of readdirSync(parent, { withFileTypes: true })) {
+      if (signal !== undefined) await backgroundPause();
+      if (signal?.aborted) break;
       const folder = path.join(parent, entry.name);
       if (!entry.isDirectory() || entry.name === QUARANTINE || folder === this.folder) continue;
       // Somebody else may remove it meanwhile.
