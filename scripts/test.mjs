@@ -1,4 +1,5 @@
-// npm test [-- --nats 2.9] [-- <vitest filter>]: set-up, every static check, every test. The last line counts.
+// npm test [-- --nats 2.9] [-- <vitest filter>]: set-up, every static check, every test, and, without a filter, the quick form of
+// the fault suite. The last line counts.
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -27,7 +28,8 @@ await main(async (args) => {
     await bringNatsServer(out, values.nats);
     counts.failed += await runChecks(out);
     const tests = await runTests(positionals);
-    for (const key of Object.keys(counts)) counts[key] += tests[key];
+    const faults = positionals.length > 0 ? {} : await runFaults();
+    for (const key of Object.keys(counts)) counts[key] += tests[key] + (faults[key] ?? 0);
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error;
     console.log(error.message);
@@ -64,6 +66,25 @@ async function runTests(filters) {
   // An unhandled error, or a run without a single test, fails no test by name.
   if (code !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
+}
+
+/** Each case counts as a test; one that cannot run here as skipped. */
+async function runFaults() {
+  console.log('\nnpm run faults -- --quick');
+  const { output } = await run(process.execPath, ['test/faults/run.mjs', '--quick', '--json'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const cases = JSON.parse(output || '[]');
+  const failed = cases.filter(({ ok, skipped }) => !ok && skipped === undefined);
+  for (const { case: number, title, problems } of failed) console.log(`${number} ${title}: ${problems.join('; ')}`);
+  const skipped = cases.filter((one) => one.skipped !== undefined).length;
+  // A suite that tells of no case has failed.
+  return {
+    passed: cases.length - failed.length - skipped,
+    failed: failed.length + Number(cases.length === 0),
+    skipped,
+  };
 }
 
 function countTests(files) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createChain, seal } from '@spanledger/protocol';
@@ -260,6 +260,50 @@ describe('with a journal', () => {
     );
     for (let seq = 151; seq <= 300; seq += 1) expect(seqs.has(seq), `number ${seq}`).toBe(true);
     await pipeline.shutdown();
+  });
+
+  it('publishes everything again that a process has left which died in doubt, and forgets the doubt', async () => {
+    const directory = newDirectory();
+    const dead = journalIn(directory);
+    const chain = createChain(crypto.randomUUID());
+    const stream = streamSink();
+    for (let n = 1; n <= 300; n += 1) {
+      const event = seal(chain, draft('tool_exec'), 'auditEvent.-.-.svc', sha256);
+      dead.append(event);
+      dead.acknowledge(n);
+      // The stream went backwards, and then the process stored more.
+      if (n > 250) await stream.sink.writeEvent(event);
+    }
+    dead.markDoubtful(true);
+    await dead.close();
+    const pipeline = pipelineWith({ sink: stream.sink, journal: journalIn(directory) });
+    await vi.waitFor(() => expect(new Set(eventsOf(stream.stored, chain.runId).map(({ seq }) => seq)).size).toBe(300));
+    await vi.waitFor(() => expect(existsSync(path.join(dead.folder, 'doubtful'))).toBe(false));
+    await pipeline.shutdown();
+  });
+
+  it('is in doubt from an interruption until it knows that nothing is lost', async () => {
+    const stream = streamSink();
+    let answer = (): void => {};
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    let isHeld = false;
+    const sink: AuditSink = {
+      ...stream.sink,
+      async writeEvent(event, options) {
+        if (isHeld) await held;
+        return stream.sink.writeEvent(event, options);
+      },
+    };
+    const journal = journalIn(newDirectory());
+    const pipeline = pipelineWith({ sink, journal });
+    pipeline.emit(newScope(), { event: 'tool_exec' });
+    await pipeline.flush();
+    isHeld = true;
+    stream.resume();
+    const mark = path.join(journal.folder, 'doubtful');
+    expect(existsSync(mark)).toBe(true);
+    answer();
+    await vi.waitFor(() => expect(existsSync(mark)).toBe(false));
   });
 
   it('leaves what the sink has not taken to the next process, and says so', async () => {

@@ -18,6 +18,7 @@ export interface FeedSource {
   readonly position: number;
   read(after: number): AsyncGenerator<JournaledEvent, void, void>;
   acknowledge(position: number): void;
+  markDoubtful(isDoubtful: boolean): void;
 }
 
 /**
@@ -37,6 +38,8 @@ export class JournalFeed {
   readonly #sending = new Set<number>();
   /** Acknowledged events up to here are published once more. */
   #againThrough = 0;
+  /** Of those that are published once more, how many are in the queue. */
+  #sendingAgain = 0;
   /** The first position that the sink gave up on. */
   #failedFrom = Number.POSITIVE_INFINITY;
   #retryMs = RETRY_MIN_MS;
@@ -89,23 +92,32 @@ export class JournalFeed {
     void this.#readAll();
   }
 
+  /** Whether the sink still has what it had acknowledged is being found out. */
+  doubt(isDoubtful: boolean): void {
+    // While it gets everything again, that is known.
+    if (this.#againThrough === 0) this.#source.markDoubtful(isDoubtful);
+  }
+
   /** Publishes everything once more that is still in the journal, acknowledged or not. */
   readAgain(): void {
+    this.#source.markDoubtful(true);
     this.#againThrough = this.#source.position;
+    this.#sendingAgain = this.#sending.size;
     this.#rewind(1);
   }
 
   /** The sink has it, or never will. */
   done(position: number): void {
-    this.#sending.delete(position);
+    this.#sent(position);
     this.#source.acknowledge(position);
     this.#retryMs = RETRY_MIN_MS;
+    this.#checkAgain();
     this.#checkWaiters();
   }
 
   /** The sink gave up on it, and may take it later. */
   failed(position: number): void {
-    this.#sending.delete(position);
+    this.#sent(position);
     this.#failedFrom = Math.min(this.#failedFrom, position);
     if (this.#closed) return;
     this.#retryTimer ??= setTimeout(() => this.#retry(), this.#retryMs).unref();
@@ -134,7 +146,7 @@ export class JournalFeed {
         if (this.#next === this.#held[0]?.position) await this.#sendHeld();
         else await this.#readThrough(this.#source.position, this.#rewinds);
       }
-      this.#againThrough = 0;
+      this.#checkAgain();
     } catch (error) {
       log.error('the journal could not be read, and is read again later:', error);
       this.failed(this.#next);
@@ -174,8 +186,22 @@ export class JournalFeed {
 
   #push(event: SealedEvent, position: number, wasStored: boolean): void {
     this.#sending.add(position);
+    if (position <= this.#againThrough) this.#sendingAgain += 1;
     this.#queue.push({ event, feed: this, position, again: position <= this.#givenThrough, wasStored });
     if (position > this.#givenThrough) this.#givenThrough = position;
+  }
+
+  #sent(position: number): void {
+    this.#sending.delete(position);
+    if (position <= this.#againThrough) this.#sendingAgain -= 1;
+  }
+
+  /** Does the sink have everything again? */
+  #checkAgain(): void {
+    if (this.#againThrough === 0 || this.#sendingAgain > 0) return;
+    if (this.#next <= this.#againThrough || this.hasFailed) return;
+    this.#againThrough = 0;
+    this.#source.markDoubtful(false);
   }
 
   #retry(): void {

@@ -7,6 +7,8 @@ interface RollbackWatchOptions {
   readonly sink: AuditSink;
   /** For how long acknowledged events are kept, in milliseconds: after that nothing could be done about it. */
   readonly retentionMs: number;
+  /** Told that it may have lost what it had stored, at once, and when it turns out that it has not. */
+  readonly onDoubt: (isDoubtful: boolean) => void;
   /** Told that the sink has lost what it had stored. */
   readonly onRollback: (lastStreamSeq: number, streamSeq: number) => void;
 }
@@ -43,10 +45,11 @@ export class RollbackWatch {
     else if (streamSeq > this.#lastStreamSeq) this.#lastStreamSeq = streamSeq;
   }
 
-  /** Whether the sink has lost an event that it had stored; it has it again then. */
-  async hasLost(event: SealedEvent): Promise<boolean> {
+  /** Whether the sink has lost an event that it had stored; it has it again then. `undefined` if that cannot be known now. */
+  async hasLost(event: SealedEvent): Promise<boolean | undefined> {
     const outcome = await this.#options.sink.writeEvent(event, { again: true });
-    if (outcome.status !== 'stored' || outcome.duplicate) return false;
+    if (outcome.status !== 'stored') return undefined;
+    if (outcome.duplicate) return false;
     this.#rolledBack(outcome.streamSeq ?? 0);
     return true;
   }
@@ -55,8 +58,15 @@ export class RollbackWatch {
     if (this.#probing || this.#last === undefined) return;
     if (performance.now() - this.#lastAtMs > this.#options.retentionMs) return;
     this.#probing = true;
-    await this.hasLost(this.#last).catch((error: unknown) => log.error('a sink must not reject:', error));
-    this.#probing = false;
+    // Before anything that is stored from now on is acknowledged: that would make the look at the last event useless.
+    this.#options.onDoubt(true);
+    try {
+      if ((await this.hasLost(this.#last)) === false) this.#options.onDoubt(false);
+    } catch (error) {
+      log.error('a sink must not reject:', error);
+    } finally {
+      this.#probing = false;
+    }
   }
 
   #rolledBack(streamSeq: number): void {

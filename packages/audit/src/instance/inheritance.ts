@@ -28,8 +28,8 @@ export interface InheritanceOptions {
   readonly queue: DeliveryQueue;
   readonly instance: WorkflowContext;
   readonly emit: (scope: WorkflowContext, input: EventInput) => boolean;
-  /** Whether the sink has lost an event that it had stored. */
-  readonly hasLost: (event: SealedEvent) => Promise<boolean>;
+  /** Whether the sink has lost an event that it had stored, if that can be known. */
+  readonly hasLost: (event: SealedEvent) => Promise<boolean | undefined>;
 }
 
 /**
@@ -52,6 +52,11 @@ export class Inheritance {
   start(): void {
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
     this.#look();
+  }
+
+  /** Whether the sink still has what it had acknowledged is being found out. */
+  doubt(isDoubtful: boolean): void {
+    for (const [adopted, feed] of this.#feeds) if (adopted.bytes > 0) feed.doubt(isDoubtful);
   }
 
   /** Everything that is still kept is published once more. */
@@ -95,7 +100,9 @@ export class Inheritance {
     this.#feeds.set(adopted, feed);
     if (adopted.unacknowledged > 0)
       log.info(`publishing ${adopted.unacknowledged} events that a dead process has left`);
-    feed.readOn();
+    // In doubt what was acknowledged last says nothing of what was acknowledged before.
+    if (adopted.wasDoubtful) feed.readAgain();
+    else feed.readOn();
     // I9: an outage must not look as if what is named had been deleted.
     await feed.whenDone();
     const { lastStored } = watched;
@@ -152,6 +159,10 @@ class WatchedJournal implements FeedSource {
 
   acknowledge(position: number): void {
     this.#adopted.acknowledge(position);
+  }
+
+  markDoubtful(isDoubtful: boolean): void {
+    this.#adopted.markDoubtful(isDoubtful);
   }
 
   async *read(): AsyncGenerator<JournaledEvent, void, void> {

@@ -53,6 +53,7 @@ export class InstanceRun {
       const rollback = new RollbackWatch({
         sink: options.sink,
         retentionMs: journal.retentionMs,
+        onDoubt: (isDoubtful) => this.#doubt(isDoubtful),
         onRollback: (last, now) => this.#publishAgain(last, now),
       });
       this.#rollback = rollback;
@@ -105,6 +106,11 @@ export class InstanceRun {
   #checkpoint(): void {
     this.recordHead();
     this.#checkpoints.write();
+  }
+
+  #doubt(isDoubtful: boolean): void {
+    this.#inheritance?.doubt(isDoubtful);
+    this.#options.outbox.feed?.doubt(isDoubtful);
   }
 
   #publishAgain(lastStreamSeq: number, streamSeq: number): void {

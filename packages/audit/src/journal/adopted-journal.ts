@@ -11,7 +11,7 @@ import { quarantine } from './quarantine.ts';
 import { recover } from './recovery.ts';
 import type { JournalDamage, RecoveredJournal, RecoveredSegment } from './recovery.ts';
 import type { PositionRange } from './replay-plan.ts';
-import { isMarkedReported, writeReportedMark } from './reported-mark.ts';
+import { hasMark, setMark } from './marks.ts';
 import { SPARE_NAME } from './segment-file.ts';
 
 const SAVE_MS = 250;
@@ -38,6 +38,8 @@ export interface AdoptedJournal {
    * one. So it is from the start where there is nothing to tell of.
    */
   readonly isReported: boolean;
+  /** Its owner, or an earlier adopter, died in doubt: see `Journal.markDoubtful`. */
+  readonly wasDoubtful: boolean;
   /** Every event that can be read, once, in order. One segment is in memory at a time. */
   read(): AsyncGenerator<JournaledEvent, void, void>;
   acknowledge(position: number): void;
@@ -48,6 +50,8 @@ export interface AdoptedJournal {
    * end is then reported once more. Never throws; a failure goes to `onProblem`, with the same effect. Idempotent.
    */
   markReported(): void;
+  /** See `Journal.markDoubtful`. */
+  markDoubtful(isDoubtful: boolean): void;
   /** Lets go of it; what is not acknowledged is left for the next process. Idempotent. */
   close(): Promise<void>;
   /** For the very end of a process: saves what was acknowledged. */
@@ -74,6 +78,7 @@ class DeadJournal implements AdoptedJournal {
   readonly events: number;
   readonly damages: readonly JournalDamage[];
   readonly lost: readonly PositionRange[];
+  readonly wasDoubtful: boolean;
   bytes: number;
   readonly #lock: FolderLock;
   readonly #recovered: RecoveredJournal;
@@ -93,10 +98,11 @@ class DeadJournal implements AdoptedJournal {
     this.#options = options;
     this.damages = recovered.damages;
     this.lost = recovered.lost;
+    this.wasDoubtful = hasMark(folder, 'doubtful');
     this.bytes = [...recovered.segments.keys()].reduce((sum, number) => sum + sizeOf(segmentPath(folder, number)), 0);
     this.events = recovered.pieces.reduce((sum, { from, to }) => sum + to - from + 1, 0);
     const tellsNothing = this.events === 0 && this.lost.length === 0 && this.damages.length === 0;
-    this.#isReported = tellsNothing || isMarkedReported(folder);
+    this.#isReported = tellsNothing || hasMark(folder, 'reported');
     for (const { segment, from, to } of recovered.pieces) {
       for (let position = from; position <= to; position += 1) {
         if (!this.#segment(segment).acknowledged.has(position)) this.#unacknowledged += 1;
@@ -140,11 +146,20 @@ class DeadJournal implements AdoptedJournal {
     // Not ours any more: another process may have it, or it is being removed.
     if (this.#ended !== undefined) return;
     try {
-      writeReportedMark(this.folder);
+      setMark(this.folder, 'reported', true);
     } catch (error) {
       this.#options.onProblem(error);
     }
     this.#removeWhenDone();
+  }
+
+  markDoubtful(isDoubtful: boolean): void {
+    if (this.#ended !== undefined) return;
+    try {
+      setMark(this.folder, 'doubtful', isDoubtful);
+    } catch (error) {
+      this.#options.onProblem(error);
+    }
   }
 
   close(): Promise<void> {

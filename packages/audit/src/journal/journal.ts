@@ -46,6 +46,11 @@ export interface Journal {
   whenDurable(position: number): Promise<void>;
   /** The event is kept elsewhere, or never will be: it need not be read again. In any order, repeated or not. */
   acknowledge(position: number): void;
+  /**
+   * Remembers for whoever adopts this journal, before it returns, that the sink may have lost what it had acknowledged, and
+   * does not have all of it again; or that it has. Never throws; a failure goes to `onProblem`.
+   */
+  markDoubtful(isDoubtful: boolean): void;
   /** The events after this position that are still here, acknowledged or not, in order, up to the last one written. */
   read(after?: number): AsyncGenerator<JournaledEvent, void, void>;
   /**

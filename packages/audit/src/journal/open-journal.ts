@@ -14,6 +14,7 @@ import { resolveJournalOptions } from './journal-options.ts';
 import type { JournalOptions, ResolvedJournalOptions } from './journal-options.ts';
 import type { AppendOutcome, Journal, JournalStats } from './journal.ts';
 import type { JournaledEvent } from './journaled-event.ts';
+import { setMark } from './marks.ts';
 import { QUARANTINE } from './quarantine.ts';
 
 const CREATE_ATTEMPTS_MAX = 5;
@@ -90,6 +91,14 @@ class OwnJournal implements Journal {
 
   acknowledge(position: number): void {
     this.#writer.acknowledge(position);
+  }
+
+  markDoubtful(isDoubtful: boolean): void {
+    try {
+      setMark(this.folder, 'doubtful', isDoubtful);
+    } catch (error) {
+      this.#options.onProblem(error);
+    }
   }
 
   read(after = 0): AsyncGenerator<JournaledEvent, void, void> {
