@@ -9,7 +9,7 @@ import { openJournal } from '../../src/journal/open-journal.ts';
 it('does not change what require() finds, when a journal is opened and when it is removed', async () => {
   const root = realpathSync(mkdtempSync(path.join(tmpdir(), 'spanledger-require-')));
   onTestFinished(() => rmSync(root, { recursive: true }));
-  const require = createRequire(path.join(root, 'app.cjs'));
+  const { resolve } = createRequire(path.join(root, 'app.cjs'));
   const modules = path.join(root, 'node_modules');
   mkdirSync(modules);
   for (const name of ['first', 'opened', 'closed']) {
@@ -19,10 +19,10 @@ it('does not change what require() finds, when a journal is opened and when it i
     symlinkSync(store, path.join(modules, name));
   }
   const placeOf = (name: string): string => path.join(root, 'store', name, 'index.js');
-  expect(require.resolve('first')).toBe(placeOf('first')); // From here on it knows the folders.
+  expect(resolve('first')).toBe(placeOf('first')); // From here on it knows the folders.
 
   const journal = openJournal({ directory: path.join(root, 'journal'), producer: 'p' });
-  expect(require.resolve('opened')).toBe(placeOf('opened'));
+  expect(resolve('opened')).toBe(placeOf('opened'));
   await journal.close();
-  expect(require.resolve('closed')).toBe(placeOf('closed'));
+  expect(resolve('closed')).toBe(placeOf('closed'));
 });
