@@ -1,6 +1,6 @@
 // A service that emits, and ends as `end` says in the midst of it: by itself, or by a signal that the case sends when it is told to.
 // What it knows of its end it writes into a file as the very last thing, because nobody listens any more.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { context, trace } from '@opentelemetry/api';
 import { start, workflow } from '@spanledger/node';
 import { options } from './offering.mjs';
@@ -37,7 +37,11 @@ let n = 0;
 let endRun;
 let emitting;
 let begunAtMs;
-process.on('exit', (code) => writeFileSync(endFile, JSON.stringify({ begunAtMs, endedAtMs: Date.now(), code })));
+let waitedBeforeMs = 0;
+process.on('exit', () => {
+  const starvedMs = waitedForCpuMs() - waitedBeforeMs;
+  writeFileSync(endFile, JSON.stringify({ begunAtMs, endedAtMs: Date.now(), starvedMs }));
+});
 
 void workflow.run({ workflowId: 'faults' }, () => {
   const inRun = context.active();
@@ -51,9 +55,13 @@ function emitSome(inRun) {
   if (n < count) return;
   const endNow = ENDS[end];
   if (endNow === undefined) {
-    if (n === count) process.send({ ready: true });
+    if (n === count) {
+      waitedBeforeMs = waitedForCpuMs();
+      process.send({ ready: true });
+    }
     return;
   }
+  waitedBeforeMs = waitedForCpuMs();
   begunAtMs = Date.now();
   endNow();
 }
@@ -64,4 +72,13 @@ function emit(inRun) {
   const attributes = { 'faults.p': options.process, 'faults.r': 0, 'faults.n': n };
   tracer.startSpan('work', { attributes }, inRun).end();
   tally.accept(0, n);
+}
+
+/** How long this thread could have run and was not let: a machine that is busy with others. Linux only; elsewhere none. */
+function waitedForCpuMs() {
+  try {
+    return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1]) / 1e6;
+  } catch {
+    return 0;
+  }
 }
