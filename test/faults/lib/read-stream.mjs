@@ -13,7 +13,7 @@ const STALLED_MS = 60_000;
  * @returns how many
  */
 export async function readStream({ servers, stream = 'AUDIT_EVENTS', fromSeq = 1 }, visit) {
-  const connection = await connect({ servers, maxReconnectAttempts: -1 });
+  const connection = await connect({ servers, maxReconnectAttempts: -1, waitOnFirstConnect: true });
   try {
     const manager = await jetstreamManager(connection, { timeout: 30_000 });
     const { state, config } = await manager.streams.info(stream);

@@ -1,9 +1,12 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 
+/** A server that has just come back may refuse the first connection. */
+const PATIENT = { maxReconnectAttempts: -1, reconnectTimeWait: 100, waitOnFirstConnect: true };
+
 /** Looks at a stream and changes it, over nats.js alone. */
 export async function openStreamAdmin(context, servers, stream = 'AUDIT_EVENTS') {
-  const connection = context.own(await connect({ servers, maxReconnectAttempts: -1, reconnectTimeWait: 100 }));
+  const connection = context.own(await connect({ servers, ...PATIENT }));
   const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 5_000 });
   return {
     /** Creates it as the packages do, with these settings beside. */
@@ -27,7 +30,7 @@ export async function openStreamAdmin(context, servers, stream = 'AUDIT_EVENTS')
 
 /** The number of the last message of a stream, asked over a connection of its own. */
 export async function lastSeqOf(servers, stream = 'AUDIT_EVENTS') {
-  const connection = await connect({ servers });
+  const connection = await connect({ servers, ...PATIENT });
   try {
     return (await (await jetstreamManager(connection)).streams.info(stream)).state.last_seq;
   } finally {
