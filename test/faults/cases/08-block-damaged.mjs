@@ -21,7 +21,9 @@ const KEPT_SHARE = 0.7;
 /** So that a block of 8 MiB is soon full. */
 const PAD_BYTES = 8_000;
 const RATE = 500;
-/** How the server ended, which of its blocks is damaged, and how; `tail` within the last few messages. */
+/** So far before the end that they were acknowledged. */
+const TAIL_EVENTS = 100;
+/** How the server ended, which of its blocks is damaged, and how; `tail` near its end. */
 const PLANS = [
   { signal: 'SIGKILL', block: 'last', damage: 'flip' },
   { signal: 'SIGTERM', block: 'last', damage: 'truncate' },
@@ -130,7 +132,7 @@ function damage({ random }, file, { damage: how, tail }) {
     return;
   }
   const bytes = readFileSync(file);
-  const from = tail ? size - 4 * PAD_BYTES : Math.floor(size * (0.3 + 0.4 * random()));
+  const from = tail ? size - TAIL_EVENTS * PAD_BYTES : Math.floor(size * (0.3 + 0.4 * random()));
   for (let at = from; at < from + FLIPPED_BYTES; at += 1) bytes[at] ^= 0x5a;
   writeFileSync(file, bytes);
 }
