@@ -81,7 +81,9 @@ export class JournalWriter {
       this.#unsynced.check(event);
       this.#write(event, this.#position + 1);
     } catch (error) {
-      if (isDiskFull(error)) this.#failure = { error, atMs: performance.now() };
+      // Not when it is only repeated: the pause before the next try would never end under load.
+      const isNew = error !== this.#failure?.error;
+      if (isNew && isDiskFull(error)) this.#failure = { error, atMs: performance.now() };
       this.#refused += 1;
       return { status: 'refused', error: refusal(error) };
     }
