@@ -25,7 +25,7 @@ export default {
   number: 16,
   title: 'journal disk full (ENOSPC)',
   quick: true,
-  minimum: { quick: { offered: 2_000, faults: 1 }, full: { offered: 20_000, faults: 10 } },
+  minimum: { quick: { offered: 500, faults: 1 }, full: { offered: 5_000, faults: 10 } },
   timeoutS: { quick: 120, full: 900 },
 
   async run(context) {
