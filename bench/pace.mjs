@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const TICK_MS = 1;
 /** What a late tick has missed it makes up for, up to so much: a machine that is too slow is offered less, not all at once. */
-const TICK_MAX_MS = 5;
+const TICK_MAX_MS = 20;
 
 /**
  * Calls `make(i)` `perSecond` times a second while `isOn()`, in ticks of one to two milliseconds, as spans end in a busy

@@ -38,3 +38,38 @@ export interface SpanReference {
   /** The trace's sampled flag: whether a search in Jaeger or Tempo will find it. */
   readonly sampled: boolean;
 }
+
+/** When and where in its trace something happened, and how long it took. */
+export type Place = Pick<EventInput, 'time' | 'span' | 'durationMs'>;
+
+/** The properties of an event that are neither its place nor its `fields`. */
+export type EventDetails = Omit<EventInput, 'event' | 'fields' | keyof Place>;
+
+/**
+ * Puts an input together, property by property: objects that are spread together have no hidden class, and would cost 5 µs an
+ * event more. I6: what else `details` may hold (a span's attributes, as a rule in plain JavaScript returned them) reaches nothing.
+ */
+export function eventInput(
+  event: string,
+  place: Place,
+  details: EventDetails | undefined,
+  fields: EventInput['fields'],
+): EventInput {
+  return {
+    event,
+    time: place.time,
+    entityType: details?.entityType,
+    span: place.span,
+    durationMs: place.durationMs,
+    taskId: details?.taskId,
+    sessionId: details?.sessionId,
+    clientRequestId: details?.clientRequestId,
+    model: details?.model,
+    provider: details?.provider,
+    inputTokens: details?.inputTokens,
+    outputTokens: details?.outputTokens,
+    tokensUnavailable: details?.tokensUnavailable,
+    requestId: details?.requestId,
+    fields,
+  } satisfies Required<{ [Key in keyof EventInput]: unknown }>;
+}

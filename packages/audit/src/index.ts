@@ -5,7 +5,7 @@ export type { EmitOptions } from './emit/emit-event.ts';
 export type { GuardOptions } from './emit/guard.ts';
 export { requestGate } from './emit/request-gate.ts';
 export type { RequestGateOptions, RequestRefusal } from './emit/request-gate.ts';
-export type { EventInput, SpanReference } from './event-input.ts';
+export type { EventDetails, EventInput, SpanReference } from './event-input.ts';
 export type { AdoptedJournal } from './journal/adopted-journal.ts';
 export type { AppendOutcome, Journal, JournalStats } from './journal/journal.ts';
 export type { JournalOptions } from './journal/journal-options.ts';
@@ -23,7 +23,6 @@ export type {
   Designation,
   DesignationRule,
   DesignationRules,
-  EventDetails,
   FunctionRule,
   LifecycleRule,
   RecordLevel,

@@ -6,9 +6,9 @@ const HEADS_MAX = 10_000;
 /** How far a run has come, in the sink. */
 export interface RunHead {
   readonly runId: string;
-  readonly seq: number;
+  seq: number;
   /** SHA-256 hex of that event's bytes. */
-  readonly hash: string;
+  hash: string;
 }
 
 /** An event on its way. */
@@ -79,10 +79,14 @@ export class RunHeads {
   }
 
   #advance(head: RunHead): void {
-    const known = this.#heads.get(head.runId);
-    if (known !== undefined && known.seq >= head.seq) return;
-    if (known === undefined && this.#heads.size >= HEADS_MAX) this.take(1);
     const { runId, seq, hash } = head;
-    this.#heads.set(runId, { runId, seq, hash });
+    const known = this.#heads.get(runId);
+    if (known === undefined) {
+      if (this.#heads.size >= HEADS_MAX) this.take(1);
+      this.#heads.set(runId, { runId, seq, hash });
+    } else if (known.seq < seq) {
+      known.seq = seq;
+      known.hash = hash;
+    }
   }
 }

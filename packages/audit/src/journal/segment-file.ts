@@ -9,6 +9,8 @@ const MODE = 0o600;
  * three times as much (5.0 against 1.3 µs after zeros in one write of 4 MiB, ext4, Linux 6.18).
  */
 const ZEROS = Buffer.alloc(64 * 1024);
+/** Written at once: one by one, each waiting for a turn of a busy event loop, a burst would be through its segment first. */
+const WRITES_AT_ONCE = 4;
 /** Has no number yet: numbers are given in the order in which segments are used. */
 export const SPARE_NAME = 'spare';
 
@@ -26,9 +28,7 @@ export async function prepareSpare(
   const file = path.join(folder, SPARE_NAME);
   const fd = await files.open(file, 'wx+', MODE);
   try {
-    for (let at = 0; at < bytes && isWanted(); at += ZEROS.length) {
-      await writeAll(fd, ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at)), at);
-    }
+    for (let at = 0; at < bytes && isWanted(); at += ZEROS.length * WRITES_AT_ONCE) await writeZeros(fd, at, bytes);
     if (isWanted()) {
       await files.fdatasync(fd);
       return fd;
@@ -64,6 +64,12 @@ export function createSegmentFile(folder: string, number: number, bytes: number)
     rmSync(file, { force: true });
     throw error;
   }
+}
+
+/** @param end of the file: not further than that. */
+async function writeZeros(fd: number, from: number, end: number): Promise<void> {
+  const starts = Array.from({ length: WRITES_AT_ONCE }, (_, i) => from + i * ZEROS.length).filter((at) => at < end);
+  await Promise.all(starts.map((at) => writeAll(fd, ZEROS.subarray(0, Math.min(ZEROS.length, end - at)), at)));
 }
 
 async function writeAll(fd: number, bytes: Buffer, position: number): Promise<void> {

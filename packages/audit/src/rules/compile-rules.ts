@@ -2,16 +2,10 @@ import { SpanStatusCode } from '@opentelemetry/api';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
 import { isApplicationEvent } from '../application-event.ts';
+import type { EventDetails } from '../event-input.ts';
 import type { SpanView } from '../span/span-view.ts';
 import { compileCondition } from './compile-condition.ts';
-import type {
-  DataRule,
-  DesignationRules,
-  EventDetails,
-  FunctionRule,
-  LifecycleRule,
-  RuleEvents,
-} from './designation-rule.ts';
+import type { DataRule, DesignationRules, FunctionRule, LifecycleRule, RuleEvents } from './designation-rule.ts';
 import { createFieldReader, recordFields } from './read-fields.ts';
 import { RuleProblem, isRecord } from './rule-problem.ts';
 

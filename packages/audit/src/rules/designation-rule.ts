@@ -1,5 +1,5 @@
 import type { AttributeValue, SpanKind } from '@opentelemetry/api';
-import type { EventInput } from '../event-input.ts';
+import type { EventDetails } from '../event-input.ts';
 import type { SpanView } from '../span/span-view.ts';
 
 /** A text that must be equal, or a pattern that must match; of several, one of them. */
@@ -40,22 +40,6 @@ export type RuleFields =
   | readonly string[]
   | Readonly<Record<string, string | readonly string[]>>
   | ((span: SpanView) => Readonly<Record<string, unknown>> | undefined);
-
-export const EVENT_DETAILS = [
-  'entityType',
-  'taskId',
-  'sessionId',
-  'clientRequestId',
-  'model',
-  'provider',
-  'inputTokens',
-  'outputTokens',
-  'tokensUnavailable',
-  'requestId',
-] as const satisfies readonly (keyof EventInput)[];
-
-/** The properties of an event that are neither its place nor its `fields`. */
-export type EventDetails = Pick<EventInput, (typeof EVENT_DETAILS)[number]>;
 
 /** Designation as data: spans that meet `when` are audit events. */
 export interface DataRule {

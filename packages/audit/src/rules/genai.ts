@@ -1,6 +1,7 @@
 import { SpanKind } from '@opentelemetry/api';
+import type { EventDetails } from '../event-input.ts';
 import type { SpanView } from '../span/span-view.ts';
-import type { DataRule, EventDetails, RecordLevel } from './designation-rule.ts';
+import type { DataRule, RecordLevel } from './designation-rule.ts';
 
 export interface GenaiRuleOptions {
   /** `payload` records prompts, completions, tool arguments and results, bounded; `metadata` (default) their sizes. */

@@ -35,9 +35,10 @@ function select(
   sources: readonly FieldSource[],
   level: RecordLevel,
 ): Record<string, unknown> {
-  // Without a prototype, so that a key `__proto__` is a key like any other until `toFields` drops it.
-  const selected = Object.create(null) as Record<string, unknown>;
+  const selected: Record<string, unknown> = {};
   for (const [field, keys] of sources) {
+    // `toFields` would drop it, and here it would change the prototype.
+    if (field === '__proto__') continue;
     const key = keys.find((one) => read(values, one) !== undefined);
     if (key === undefined) continue;
     const value = read(values, key);

@@ -3,11 +3,10 @@ import type { Attributes } from '@opentelemetry/api';
 import { AUDIT_EVENT_ATTRIBUTE } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
 import { isApplicationEvent } from '../application-event.ts';
-import type { EventInput } from '../event-input.ts';
+import { eventInput } from '../event-input.ts';
+import type { EventInput, Place } from '../event-input.ts';
 import { boundText } from '../json-value.ts';
 import type { CompiledRules, EventContent, Match, StartRule } from '../rules/compile-rules.ts';
-import { EVENT_DETAILS } from '../rules/designation-rule.ts';
-import type { EventDetails } from '../rules/designation-rule.ts';
 import { recordFields } from '../rules/read-fields.ts';
 import type { SpanFaults } from './span-faults.ts';
 import { placeAt, placeAtEnd } from './span-place.ts';
@@ -29,7 +28,7 @@ export function findStartRule(span: SpanView, rules: CompiledRules, faults: Span
 }
 
 export function startEvent(span: SpanView, rule: StartRule, faults: SpanFaults): EventInput {
-  return { event: rule.event, ...placeAt(span, span.startTime), ...read(() => rule.content(span), faults) };
+  return inputOf(rule.event, placeAt(span, span.startTime), () => rule.content(span), faults);
 }
 
 /**
@@ -61,8 +60,7 @@ function endEvent(
   // The span's own word overrides the name; the rule still says what is recorded.
   const event = ownEventName(span.attributes, faults) ?? match?.event;
   if (event === undefined) return undefined;
-  const content = read(() => withErrorAndDrops(match?.content(), span), faults);
-  return { event, ...placeAtEnd(span), ...content };
+  return inputOf(event, placeAtEnd(span), () => withErrorAndDrops(match?.content(), span), faults);
 }
 
 function findMatch(span: SpanView, rules: CompiledRules, faults: SpanFaults): Match | undefined {
@@ -86,11 +84,11 @@ function markedEvents(span: SpanView, faults: SpanFaults): readonly EventInput[]
   for (const { attributes, time } of span.events) {
     const event = attributes && ownEventName(attributes, faults);
     if (event === undefined) continue;
-    const content = read(() => {
+    const content = (): EventContent => {
       const { [AUDIT_EVENT_ATTRIBUTE]: _, ...rest } = attributes as Attributes;
-      return { fields: joined(recordFields(rest, 'metadata'), dropped(span)) };
-    }, faults);
-    inputs.push({ event, ...placeAt(span, time), ...content });
+      return { fields: { ...recordFields(rest, 'metadata'), ...dropped(span) } };
+    };
+    inputs.push(inputOf(event, placeAt(span, time), content, faults));
   }
   return inputs;
 }
@@ -103,26 +101,21 @@ function ownEventName(attributes: Attributes, faults: SpanFaults): string | unde
 }
 
 /** I6: content that cannot be read is lost; the event is not. */
-function read(content: () => EventContent, faults: SpanFaults): Partial<EventInput> {
+function inputOf(event: string, place: Place, content: () => EventContent, faults: SpanFaults): EventInput {
   try {
     const { details, fields } = content();
-    return details === undefined ? { fields } : { ...known(details), fields };
+    return eventInput(event, place, details, fields);
   } catch (error) {
     faults.report('content', error);
-    return { fields: { '…': '[unreadable]' } };
+    return eventInput(event, place, undefined, { '…': '[unreadable]' });
   }
-}
-
-/** I6: what a rule in plain JavaScript returns beside its details (a span's attributes, as they are) reaches nothing. */
-function known(details: EventDetails): EventDetails {
-  const kept: Partial<Record<keyof EventDetails, unknown>> = {};
-  for (const key of EVENT_DETAILS) if (details[key] !== undefined) kept[key] = details[key];
-  return kept as EventDetails;
 }
 
 function withErrorAndDrops(content: EventContent | undefined, span: SpanView): EventContent {
   const failed = span.status.code === SpanStatusCode.ERROR ? errorFields(span) : undefined;
-  return { details: content?.details, fields: joined(content?.fields, failed, dropped(span)) };
+  const drops = dropped(span);
+  const isPlain = failed === undefined && drops === undefined;
+  return { details: content?.details, fields: isPlain ? content?.fields : { ...content?.fields, ...failed, ...drops } };
 }
 
 /** What a reader of an error needs, whatever a rule lists. */
@@ -143,10 +136,4 @@ function lastExceptionType(span: SpanView): unknown {
 /** Marked events may be among those that the SDK's limits dropped. */
 function dropped({ droppedEventsCount }: SpanView): Record<string, JsonValue> | undefined {
   return droppedEventsCount > 0 ? { dropped_span_events: droppedEventsCount } : undefined;
-}
-
-type Fields = Readonly<Record<string, JsonValue>> | undefined;
-
-function joined(own: Fields, ...added: Fields[]): Fields {
-  return added.every((fields) => fields === undefined) ? own : Object.assign({}, own, ...added);
 }

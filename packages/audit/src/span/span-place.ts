@@ -1,10 +1,7 @@
 import type { HrTime } from '@opentelemetry/api';
-import type { EventInput, SpanReference } from '../event-input.ts';
+import type { Place, SpanReference } from '../event-input.ts';
 import { spanReference } from '../span-reference.ts';
 import type { SpanView } from './span-view.ts';
-
-/** When and where in its trace something happened. */
-export type Place = Pick<EventInput, 'time' | 'span' | 'durationMs'>;
 
 /** The start of a span, or another moment in it. */
 export function placeAt(span: SpanView, time: HrTime): Place {
