@@ -1,4 +1,5 @@
-// Two of three servers are gone for minutes, and nothing can be stored: everything waits here, and is stored afterwards.
+// Two of three servers are gone for ten minutes, and nothing can be stored: everything waits here, memory stays flat, and
+// it is stored afterwards, faster than more is offered.
 import { startNatsCluster } from '@spanledger/testkit';
 import { account } from '../lib/accounting.mjs';
 import { startProducer } from '../lib/producer-process.mjs';
@@ -7,16 +8,21 @@ import { pause, waitFor } from '../lib/wait.mjs';
 
 const DRAIN_RATIO_MIN = 5;
 const REPLICAS = 3;
+const MIB = 2 ** 20;
+/** Until then queue and heap find their size. */
+const SETTLING_SHARE = 0.1;
+/** What a garbage collector may leave more of at the end than it did then. */
+const RSS_GROWTH_MAX_MIB = 64;
 
 export default {
   number: 5,
   title: 'quorum lost (2 of 3 stopped)',
   quick: true,
   minimum: { quick: { offered: 8_000, faults: 1 }, full: { offered: 1_000_000, faults: 1 } },
-  timeoutS: { full: 1_800 },
+  timeoutS: { full: 2_700 },
 
   async run(context) {
-    const lostMs = context.quick ? 4_000 : 300_000;
+    const lostMs = context.quick ? 4_000 : 600_000;
     const cluster = context.own(await startNatsCluster(REPLICAS));
     const stream = await openStreamAdmin(context, cluster.urls);
     const producer = await startProducer(context, {
@@ -34,13 +40,14 @@ export default {
     const [first, second] = cluster.servers;
     await Promise.all([first.kill('SIGKILL'), second.kill('SIGKILL')]);
     const lostAtMs = Date.now();
+    const rssMib = [];
     while (Date.now() - lostAtMs < lostMs) {
       await pause(context, 1_000);
       const { health, rssBytes } = producer.stats;
       const waiting = health.journal?.unacknowledged ?? health.queue.events;
-      context.progress(`${waiting} events wait, RSS ${Math.round(rssBytes / 2 ** 20)} MiB`);
+      rssMib.push(Math.round(rssBytes / MIB));
+      context.progress(`${waiting} events wait, RSS ${rssMib.at(-1)} MiB`);
     }
-    const { rssBytes: rssAtEnd } = producer.stats;
     await Promise.all([first.restart(), second.restart()]);
     await producer.drained(600_000);
     const drainedAtMs = Date.now();
@@ -53,9 +60,18 @@ export default {
       drain_ratio: drainRatio,
       drained,
       drain_s: (drainedAtMs - backAt) / 1000,
-      rss_mib: Math.round(rssAtEnd / 2 ** 20),
+      rss_settled_mib: rssMib[Math.floor(rssMib.length * SETTLING_SHARE)],
+      rss_mib: rssMib.at(-1),
     });
-    if (drainRatio < DRAIN_RATIO_MIN && !context.quick) figures.problems.push(`drained at ${drainRatio} × the rate`);
+    if (!context.quick) figures.problems.push(...misses(figures.notes));
     return { faults: 1, ...figures };
   },
 };
+
+/** Of the figures; in small they say nothing. */
+function misses({ drain_ratio: ratio, rss_settled_mib: settled, rss_mib: atEnd }) {
+  return [
+    ratio < DRAIN_RATIO_MIN && `drained at ${ratio} × the rate`,
+    atEnd - settled > RSS_GROWTH_MAX_MIB && `memory grew from ${settled} to ${atEnd} MiB`,
+  ].filter(Boolean);
+}

@@ -12,6 +12,8 @@ const QUEUE_MAX_BYTES = 64 * MIB;
 const UNSYNCED_MAX_BYTES = 64 * MIB;
 /** What may be held costs up to three times its bytes in memory (objects, headers, garbage), beside the process itself. */
 const RSS_GROWTH_MAX_BYTES = 3 * (QUEUE_MAX_BYTES + UNSYNCED_MAX_BYTES);
+/** The application is served meanwhile. */
+const LOOP_P99_MAX_MS = 20;
 const SMALL_QUEUE_MAX_BYTES = MIB;
 const SHED_MIN = 100;
 const SHED_DEADLINE_MS = 60_000;
@@ -51,6 +53,7 @@ export default {
     if (figures.lost === 0) figures.problems.push('nothing was shed: nothing was shown');
     const grownBytes = rssMax - rssBefore;
     if (grownBytes > RSS_GROWTH_MAX_BYTES) figures.problems.push(`memory grew by ${Math.round(grownBytes / MIB)} MiB`);
+    if (loopP99Ms > LOOP_P99_MAX_MS && !context.quick) figures.problems.push(`the event loop was ${loopP99Ms} ms late`);
     Object.assign(figures.notes, {
       burst_per_second: Math.round((offered - offeredBefore) / (burstMs / 1000)),
       loop_p99_ms: loopP99Ms,
