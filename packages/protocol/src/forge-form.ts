@@ -1,7 +1,7 @@
 import type { AuditEvent, AuditEventDraft } from './envelope.ts';
 
 /** The member of `fields` that holds, in the `forge-1.0` form, what Forge's schema has no place for. */
-export const ADDITIONS_FIELD = 'spanledger';
+const ADDITIONS_FIELD = 'spanledger';
 
 /** Every top-level field of ours that Forge does not know. Its verifier checks a signature over the fields that it does know. */
 const ADDITIONS = [
