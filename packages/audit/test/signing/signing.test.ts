@@ -116,7 +116,7 @@ describe.each(['spanledger', 'forge-1.0'] as const)('the mode event, in the form
     const id = '"'.repeat(128);
     const scope = newScope({ workflowId: id, executionId: id, stageId: id, stepId: id, caller: id });
     // Some of them fit just so, and are not cut.
-    for (let length = 13_000; length < 18_000; length += 50) {
+    for (let length = 18_000; length < 21_000; length += 30) {
       pipeline.emit(scope, { event: 'tool_exec', ...texts, fields: { text: 'x'.repeat(length) } });
     }
     await pipeline.flush();
