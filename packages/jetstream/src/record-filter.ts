@@ -1,7 +1,7 @@
 import { AUDIT_SUBJECT, decodeSubject } from '@spanledger/protocol';
 import type { LedgerRecord } from '@spanledger/protocol';
 
-/** What to look for; absent is anything. */
+/** What to look for; `undefined` is anything, `''` is none. */
 export interface RecordFilter {
   readonly execution?: string | undefined;
   readonly workflow?: string | undefined;
@@ -28,8 +28,8 @@ export function matchesFilter({ subject = AUDIT_SUBJECT, bytes }: LedgerRecord, 
   const parts = decodeSubject(subject);
   if (parts === undefined) return false;
   return (
-    (workflow === undefined || parts.workflowId === workflow) &&
-    (execution === undefined || parts.executionId === execution) &&
+    (workflow === undefined || (parts.workflowId ?? '') === workflow) &&
+    (execution === undefined || (parts.executionId ?? '') === execution) &&
     (producer === undefined || parts.producer === producer)
   );
 }
@@ -39,7 +39,7 @@ function has(event: Record<string, unknown> | undefined, key: string, value: str
   if (value === undefined) return true;
   if (event === undefined) return false;
   const fields = event['fields'] as Record<string, unknown> | null | undefined;
-  return event[key] === value || fields?.[key] === value;
+  return value === '' ? (event[key] ?? fields?.[key]) === undefined : event[key] === value || fields?.[key] === value;
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
