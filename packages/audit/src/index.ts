@@ -11,6 +11,8 @@ export type { AppendOutcome, Journal, JournalStats } from './journal/journal.ts'
 export type { JournalOptions } from './journal/journal-options.ts';
 export type { JournaledEvent } from './journal/journaled-event.ts';
 export { openJournal } from './journal/open-journal.ts';
+export { readJournal } from './journal/read-journal.ts';
+export type { JournalContents } from './journal/read-journal.ts';
 export type { JournalDamage } from './journal/recovery.ts';
 export type { PositionRange } from './journal/replay-plan.ts';
 export { createAuditPipeline } from './pipeline/create-pipeline.ts';

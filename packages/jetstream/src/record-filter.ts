@@ -1,7 +1,7 @@
 import { AUDIT_SUBJECT, decodeSubject, withoutForgeForm } from '@spanledger/protocol';
 import type { LedgerRecord } from '@spanledger/protocol';
 
-/** What to look for; absent is anything. */
+/** What to look for; `undefined` is anything, `''` is none. */
 export interface RecordFilter {
   readonly execution?: string | undefined;
   readonly workflow?: string | undefined;
@@ -28,14 +28,14 @@ export function matchesFilter({ subject = AUDIT_SUBJECT, bytes }: LedgerRecord, 
   const parts = decodeSubject(subject);
   if (parts === undefined) return false;
   return (
-    (workflow === undefined || parts.workflowId === workflow) &&
-    (execution === undefined || parts.executionId === execution) &&
+    (workflow === undefined || (parts.workflowId ?? '') === workflow) &&
+    (execution === undefined || (parts.executionId ?? '') === execution) &&
     (producer === undefined || parts.producer === producer)
   );
 }
 
 function has(event: Record<string, unknown> | undefined, key: string, value: string | undefined): boolean {
-  return value === undefined || event?.[key] === value;
+  return value === undefined || (event !== undefined && (event[key] ?? '') === value);
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
