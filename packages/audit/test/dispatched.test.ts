@@ -22,7 +22,7 @@ let agent: string;
 let propagator: WorkflowPropagator;
 let sink: MemorySink;
 let pipeline: AuditPipeline;
-let unregister: () => void;
+let unregister: (() => void) | undefined;
 
 beforeAll(async () => {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -48,10 +48,18 @@ afterAll(() => {
 });
 beforeEach(() => {
   sink = memorySink();
-  pipeline = createAuditPipeline({ producer: 'orchestrator', sink });
-  unregister = registerPipeline(pipeline);
+  begin('with-events');
 });
-afterEach(() => unregister());
+afterEach(() => {
+  unregister?.();
+  unregister = undefined;
+});
+
+function begin(lifecycle: 'always' | 'with-events'): void {
+  unregister?.();
+  pipeline = createAuditPipeline({ producer: 'orchestrator', sink, lifecycle });
+  unregister = registerPipeline(pipeline);
+}
 
 const call = async (path = '/'): Promise<string | null> =>
   (await workflowFetch(agent + path)).headers.get('x-workflow-run-id');
@@ -83,6 +91,15 @@ describe('fields.dispatched', () => {
     expect(plan?.fields).toEqual({ dispatched: answered.map((run_id) => ({ run_id, host: '127.0.0.1' })) });
     expect(answered.every((id) => typeof id === 'string')).toBe(true);
     expect(think).not.toHaveProperty('fields');
+  });
+
+  it('says of a run that has an event that it must be found', async () => {
+    begin('always');
+    await workflow.run({}, (run) => run.step('plan', () => call()));
+    const [plan] = await ends('workflow_step_completed');
+    const [dispatched] = plan?.fields?.['dispatched'] as { run_id: string }[];
+    expect(dispatched).toEqual({ run_id: expect.any(String), host: '127.0.0.1', recorded: true });
+    expect(eventsOf(sink, dispatched?.run_id).map(({ event }) => event)).toContain('invocation_started');
   });
 
   it('tells parallel steps, parts of steps and attempts apart', async () => {

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { RUN_ID_HEADER, WORKFLOW_FIELDS, parseAttempt, parseId } from '@spanledger/protocol';
+import { RUN_ID_HEADER, RUN_RECORDED_HEADER, WORKFLOW_FIELDS, parseAttempt, parseId } from '@spanledger/protocol';
 import type { WorkflowIdentity } from '@spanledger/protocol';
 import { canonicalHost, hostOfUrl } from './allowed-hosts.ts';
 import { logger } from './diagnostics.ts';
@@ -15,6 +15,8 @@ export interface AnsweredRun {
   readonly workflow: WorkflowIdentity & { readonly executionId: string };
   /** What the receiver says; nobody has checked it. */
   readonly runId: string;
+  /** The receiver says that there is an event of it: a reader must find it. */
+  readonly recorded: boolean;
   /** Whom the request was sent to. */
   readonly host: string | undefined;
 }
@@ -58,31 +60,35 @@ interface UndiciResponse {
   readonly response: { readonly headers?: unknown };
 }
 
-type ReadHeader = (name: string) => unknown;
+type ReadHeader = (lowerCaseName: string) => unknown;
+
+const RUN_ID = RUN_ID_HEADER.toLowerCase();
+const RUN_RECORDED = RUN_RECORDED_HEADER.toLowerCase();
 
 function fromHttp({ request, response }: HttpResponse): AnsweredRun | undefined {
-  const runId = parseRunId(response.headers[RUN_ID_HEADER.toLowerCase()]);
-  if (runId === undefined) return undefined;
-  return answered(runId, (name) => request.getHeader(name), canonicalHost(request.host));
+  const read: ReadHeader = (lowerCaseName) => response.headers[lowerCaseName];
+  return answered(read, (name) => request.getHeader(name), canonicalHost(request.host));
 }
 
 function fromUndici({ request, response }: UndiciResponse): AnsweredRun | undefined {
-  const runId = parseRunId(readList(response.headers, RUN_ID_HEADER.toLowerCase()));
-  if (runId === undefined) return undefined;
-  const { headers } = request;
-  const list = typeof headers === 'string' ? headers.split(/: |\r\n/) : headers;
-  return answered(runId, (name) => readList(list, name.toLowerCase()), hostOfUrl(request.origin));
+  const read: ReadHeader = (lowerCaseName) => readList(response.headers, lowerCaseName);
+  const { headers, origin } = request;
+  const sent = typeof headers === 'string' ? headers.split(/: |\r\n/) : headers;
+  return answered(read, (lowerCaseName) => readList(sent, lowerCaseName), hostOfUrl(origin));
 }
 
-function answered(runId: string, sent: ReadHeader, host: string | undefined): AnsweredRun | undefined {
+function answered(received: ReadHeader, sent: ReadHeader, host: string | undefined): AnsweredRun | undefined {
+  const runId = parseRunId(received(RUN_ID));
+  if (runId === undefined) return undefined;
   const workflow: Record<string, unknown> = {};
   for (const { key, header } of WORKFLOW_FIELDS) {
     const parse = key === 'attempt' ? parseAttempt : parseId;
-    const value = parse(sent(header));
+    const value = parse(sent(header.toLowerCase()));
     if (value !== undefined) workflow[key] = value;
   }
   const { executionId } = workflow as WorkflowIdentity;
-  return executionId === undefined ? undefined : { workflow: { ...workflow, executionId }, runId, host };
+  if (executionId === undefined) return undefined;
+  return { workflow: { ...workflow, executionId }, runId, recorded: received(RUN_RECORDED) === 'true', host };
 }
 
 /** The value of a header that is there once. Names and values are strings, or their bytes. */

@@ -63,7 +63,7 @@ describe('watchAnsweredRuns', () => {
       (await inWorkflow(() => workflowFetch(url))).headers.get('x-workflow-run-id'),
       (await inWorkflow(() => get({ host: '127.0.0.1', port: server.port }))).headers['x-workflow-run-id'],
     ];
-    expect(answers).toStrictEqual(runIds.map((runId) => ({ workflow: SENT, runId, host: '127.0.0.1' })));
+    expect(answers).toStrictEqual(runIds.map((runId) => ({ workflow: SENT, runId, recorded: false, host: '127.0.0.1' })));
     expect(new Set(runIds).size).toBe(3);
   });
 

@@ -1,7 +1,7 @@
 import { SpanStatusCode, context, createContextKey, trace } from '@opentelemetry/api';
 import type { Context, Span } from '@opentelemetry/api';
 import { isAbortError, setWorkflowContext } from '@spanledger/otel/internal';
-import type { WorkflowContext } from '@spanledger/otel/internal';
+import type { AnsweredRun, WorkflowContext } from '@spanledger/otel/internal';
 import type { JsonValue } from '@spanledger/protocol';
 import type { Durability } from '../audit-pipeline.ts';
 import { notBegun, recordStart } from '../emit/durable-start.ts';
@@ -97,8 +97,8 @@ export class Activity {
   }
 
   /** Whom it called: told in its end event, `fields.dispatched`. */
-  noteAnswer(runId: string, host: string | undefined): void {
-    this.#dispatched.add(runId, host);
+  noteAnswer(answer: AnsweredRun): void {
+    this.#dispatched.add(answer);
   }
 
   started(event: string, fields?: Fields): void {

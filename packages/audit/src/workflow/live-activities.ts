@@ -3,7 +3,7 @@ import type { WorkflowIdentity } from '@spanledger/protocol';
 
 /** A workflow or step under way, as far as an answer concerns it. */
 interface Dispatcher {
-  noteAnswer(runId: string, host: string | undefined): void;
+  noteAnswer(answer: AnsweredRun): void;
 }
 
 const KEY = Symbol.for('@spanledger/audit/live-activities@1');
@@ -24,8 +24,8 @@ export function noteAnswersOn(activity: Dispatcher, identity: WorkflowIdentity):
 }
 
 /** Notes an answer on the activity whose identity the request carried; on none, if that has ended or was not ours. */
-export function noteAnswer({ workflow, runId, host }: AnsweredRun): void {
-  live().get(keyOf(workflow))?.noteAnswer(runId, host);
+export function noteAnswer(answer: AnsweredRun): void {
+  live().get(keyOf(answer.workflow))?.noteAnswer(answer);
 }
 
 function keyOf({ executionId, stepId, attempt }: WorkflowIdentity): string {
