@@ -142,9 +142,7 @@ describe('fields.dispatched', () => {
   });
 
   it('names at most 64, and says how many more there were', async () => {
-    await workflow.run({}, (run) =>
-      run.step('fan-out', () => Promise.all(Array.from({ length: 70 }, () => call()))),
-    );
+    await workflow.run({}, (run) => run.step('fan-out', () => Promise.all(Array.from({ length: 70 }, () => call()))));
     const [step] = await ends('workflow_step_completed');
     expect(step?.fields?.['dispatched']).toHaveLength(64);
     expect(step?.fields?.['dispatched_more']).toBe(6);

@@ -12,6 +12,9 @@ export type {
 export { ndjsonRecords } from './ndjson-records.ts';
 export type { LedgerRecords } from './records.ts';
 export type { LedgerCounts, LedgerReport, RunSummary } from './report.ts';
+export { LedgerRoster, roster } from './roster.ts';
+export type { RosterOptions } from './roster.ts';
+export type { DispatchState, DispatchedRun, ProducerAbsentFinding, RosterReport } from './roster-report.ts';
 export { timeline } from './timeline.ts';
 export type { Timeline, TimelineEntry, TimelineNode } from './timeline-node.ts';
 export { LedgerVerifier, verify } from './verify.ts';

@@ -35,7 +35,8 @@ beforeAll(async () => {
   server = await serve((request, response) => {
     const [, path = '', value = ''] = (request.url ?? '').split('/');
     if (path === 'forged') return response.writeHead(200, { 'x-workflow-run-id': decodeURIComponent(value) }).end();
-    if (path === 'twice') return response.writeHead(200, ['x-workflow-run-id', value, 'x-workflow-run-id', value]).end();
+    if (path === 'twice')
+      return response.writeHead(200, ['x-workflow-run-id', value, 'x-workflow-run-id', value]).end();
     return serveRequest(request, response, () =>
       path === 'to' ? response.writeHead(302, { location: decodeURIComponent(value) }).end() : response.end(),
     );
@@ -63,7 +64,9 @@ describe('watchAnsweredRuns', () => {
       (await inWorkflow(() => workflowFetch(url))).headers.get('x-workflow-run-id'),
       (await inWorkflow(() => get({ host: '127.0.0.1', port: server.port }))).headers['x-workflow-run-id'],
     ];
-    expect(answers).toStrictEqual(runIds.map((runId) => ({ workflow: SENT, runId, recorded: false, host: '127.0.0.1' })));
+    expect(answers).toStrictEqual(
+      runIds.map((runId) => ({ workflow: SENT, runId, recorded: false, host: '127.0.0.1' })),
+    );
     expect(new Set(runIds).size).toBe(3);
   });
 
@@ -95,14 +98,16 @@ describe('watchAnsweredRuns', () => {
     expect(answers).toStrictEqual([]);
   });
 
-  it.each(['/forged/not-an-id', `/forged/${'1'.repeat(500)}`, '/twice/01900000-0000-7000-8000-000000000000', '/forged/%20'])(
-    'passes over an answer that is no run id: %s',
-    async (path) => {
-      await inWorkflow(() => fetch(`http://127.0.0.1:${server.port}${path}`));
-      await inWorkflow(() => get({ host: '127.0.0.1', port: server.port, path }));
-      expect(answers).toStrictEqual([]);
-    },
-  );
+  it.each([
+    '/forged/not-an-id',
+    `/forged/${'1'.repeat(500)}`,
+    '/twice/01900000-0000-7000-8000-000000000000',
+    '/forged/%20',
+  ])('passes over an answer that is no run id: %s', async (path) => {
+    await inWorkflow(() => fetch(`http://127.0.0.1:${server.port}${path}`));
+    await inWorkflow(() => get({ host: '127.0.0.1', port: server.port, path }));
+    expect(answers).toStrictEqual([]);
+  });
 
   it('does not harm the request when the listener throws', async () => {
     unwatch();
