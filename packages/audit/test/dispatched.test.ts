@@ -97,7 +97,7 @@ describe('fields.dispatched', () => {
     begin('always');
     await workflow.run({}, (run) => run.step('plan', () => call()));
     const [plan] = await ends('workflow_step_completed');
-    const [dispatched] = plan?.fields?.['dispatched'] as { run_id: string }[];
+    const [dispatched] = plan!.fields!['dispatched'] as { run_id: string }[];
     expect(dispatched).toEqual({ run_id: expect.any(String), host: '127.0.0.1', recorded: true });
     expect(eventsOf(sink, dispatched?.run_id).map(({ event }) => event)).toContain('invocation_started');
   });

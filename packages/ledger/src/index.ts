@@ -12,6 +12,10 @@ export type {
 export { ndjsonRecords } from './ndjson-records.ts';
 export type { LedgerRecords } from './records.ts';
 export type { LedgerCounts, LedgerReport, RunSummary } from './report.ts';
+export { rollup } from './rollup.ts';
+export type { RollupOptions } from './rollup.ts';
+export type { LatencySummary } from './latency-sketch.ts';
+export type { ModelTokens, Outcome, Rollup, StepRollup, TokenTotals, WorkflowRollup } from './rollup-report.ts';
 export { LedgerRoster, roster } from './roster.ts';
 export type { RosterOptions } from './roster.ts';
 export type { DispatchState, DispatchedRun, ProducerAbsentFinding, RosterReport } from './roster-report.ts';

@@ -115,20 +115,17 @@ describe('roster', () => {
     });
   });
 
-  it.each<JsonValue>([
-    'x',
-    [],
-    {},
-    ['x', 1, [], {}],
-    [{ run_id: 7 }, { run_id: '' }, { run_id: {} }],
-  ])('is not harmed by %j in place of calls', async (dispatched) => {
-    const run = new TestRun('orchestrator');
-    const fields = { dispatched, dispatched_more: 'x', runs: dispatched, run_id: dispatched };
-    const names = ['workflow_step_completed', 'workflow_complete', 'audit_checkpoint', 'run_abandoned', 'audit_loss'];
-    const report = await roster(stored(names.map((name) => run.seal(name, { ...execution, fields }))));
-    expect(report.findings).toEqual([]);
-    expect(report.unnamed).toBe(0);
-  });
+  it.each<JsonValue>(['x', [], {}, ['x', 1, [], {}], [{ run_id: 7 }, { run_id: '' }, { run_id: {} }]])(
+    'is not harmed by %j in place of calls',
+    async (dispatched) => {
+      const run = new TestRun('orchestrator');
+      const fields = { dispatched, dispatched_more: 'x', runs: dispatched, run_id: dispatched };
+      const names = ['workflow_step_completed', 'workflow_complete', 'audit_checkpoint', 'run_abandoned', 'audit_loss'];
+      const report = await roster(stored(names.map((name) => run.seal(name, { ...execution, fields }))));
+      expect(report.findings).toEqual([]);
+      expect(report.unnamed).toBe(0);
+    },
+  );
 
   it('makes no finding of what it could not hold', async () => {
     const { run, events } = agent();
@@ -143,12 +140,12 @@ describe('roster', () => {
   it('says the same in whatever order and however often the records come', async () => {
     const [here, gone, silent, lost] = [agent(), agent(), agent(), agent()];
     const { events: calls } = orchestrated([
-      { run_id: here!.run.runId, recorded: true },
-      { run_id: gone!.run.runId, recorded: true },
-      { run_id: silent!.run.runId },
-      { run_id: lost!.run.runId, recorded: true },
+      { run_id: here.run.runId, recorded: true },
+      { run_id: gone.run.runId, recorded: true },
+      { run_id: silent.run.runId },
+      { run_id: lost.run.runId, recorded: true },
     ]);
-    const records = stored([...calls, ...here!.events, new TestRun('planner').reportLoss(lost!.events)]);
+    const records = stored([...calls, ...here.events, new TestRun('planner').reportLoss(lost.events)]);
     const expected = await roster(records);
     const states = expected.dispatched.map(({ state }) => state);
     expect(states.sort()).toEqual(['absent', 'lost', 'present', 'silent']);
