@@ -1,5 +1,6 @@
 import { GENESIS_HASH, eventId } from '@spanledger/protocol';
 import type { Finding } from './finding.ts';
+import { isHash } from './hash-list.ts';
 import { judgeHole } from './judge-hole.ts';
 import type { RangeReport } from './loss.ts';
 import type { Content, RunContents } from './run-contents.ts';
@@ -57,7 +58,7 @@ type Link = Pick<Content, 'seq' | 'prevHash' | 'streamSeq'>;
 function brokenLinks(runId: string, links: readonly Link[], expected: readonly string[] | undefined): Finding[] {
   if (expected === undefined) return [];
   return links
-    .filter(({ prevHash }) => !expected.includes(prevHash))
+    .filter(({ prevHash }) => !expected.some((known) => isHash(prevHash, known)))
     .map(({ seq, prevHash, streamSeq }) => ({
       cause: 'broken_chain',
       runId,

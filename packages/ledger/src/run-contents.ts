@@ -1,7 +1,8 @@
 import { GENESIS_HASH, isTerminalEvent } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
+import { HashList, isHash } from './hash-list.ts';
 
-/** One content of one number. */
+/** One content of one number. Of one that was let go: 16 hex of the hashes, and the place 0. */
 export interface Content {
   readonly seq: number;
   readonly hash: string;
@@ -14,8 +15,9 @@ export interface Content {
  * What is kept of one run while it is read: numbers and hashes, not events.
  *
  * An event that arrives in order and links to the one before is *settled*: its hash and its place are kept, about 100
- * bytes. Its link stays good whatever comes later, so nothing that is found depends on the order of arrival. The rest
- * (out of order, rivals, behind a hole) waits as objects of about 400 bytes for the missing ones or for the verdict.
+ * bytes, 16 once it was let go. Its link stays good whatever comes later, so nothing that is found depends on the order of
+ * arrival. The rest (out of order, rivals, behind a hole) waits as objects of about 400 bytes for the missing ones or for the
+ * verdict.
  */
 export class RunContents {
   readonly runId: string;
@@ -26,12 +28,15 @@ export class RunContents {
   duplicates = 0;
   reordered = 0;
   /** Of the settled numbers 1, 2, 3, … */
-  readonly #hashes: string[] = [];
-  readonly #streamSeqs: number[] = [];
-  readonly #waiting = new Map<number, Content[]>();
+  readonly #hashes = new HashList();
+  /** Of those that were not let go. */
+  #streamSeqs: number[] = [];
+  #settledBefore = 0;
+  /** Most runs never need one. */
+  #waiting: Map<number, Content[]> | undefined;
   #head = GENESIS_HASH;
   /** The lowest number that each producer signs; of rivals, the one with the lower hash, so that arrival does not count. */
-  readonly #firsts = new Map<string, { readonly seq: number; readonly hash: string }>();
+  #firsts: readonly FirstEvent[] = [];
 
   constructor(runId: string) {
     this.runId = runId;
@@ -40,9 +45,9 @@ export class RunContents {
   /** @returns whether it is new; `false` for a copy of bytes seen before. */
   add(event: AuditEvent, hash: string, streamSeq: number): boolean {
     const { seq, prev_hash: prevHash, producer } = event;
-    if (this.#isNext(seq, prevHash) && !this.#waiting.has(seq)) {
+    if (this.#isNext(seq, prevHash) && this.#waiting?.has(seq) !== true) {
       this.#settle(hash, streamSeq);
-      if (this.#waiting.size > 0) this.#settleWaiting();
+      if (this.#waiting !== undefined) this.#settleWaiting(this.#waiting);
     } else if (this.#isCopy(seq, hash, streamSeq)) {
       this.duplicates += 1;
       return false;
@@ -59,13 +64,13 @@ export class RunContents {
 
   /** Who wrote in it, its owner first: a run belongs to the producer of its first event. One, in a sound run. */
   producers(): [owner: string, ...others: string[]] {
-    const byFirst = [...this.#firsts].sort(([, a], [, b]) => (isBefore(a, b) ? -1 : 1));
-    return byFirst.map(([producer]) => producer) as [string, ...string[]];
+    const byFirst = [...this.#firsts].sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    return byFirst.map(({ producer }) => producer) as [string, ...string[]];
   }
 
   /** The first event of one of its producers. */
   firstOf(producer: string): Content | undefined {
-    const first = this.#firsts.get(producer);
+    const first = this.#firsts.find((one) => one.producer === producer);
     return first && this.contentsOf(first.seq).find(({ hash }) => hash === first.hash);
   }
 
@@ -76,15 +81,25 @@ export class RunContents {
 
   /** All other numbers that are here, and settled ones that have a rival, ascending. */
   unsettledSeqs(): number[] {
-    return [...this.#waiting.keys()].sort((a, b) => a - b);
+    return this.#waiting === undefined ? [] : [...this.#waiting.keys()].sort((a, b) => a - b);
   }
 
   /** What is stored under one number, in stream order; more than one content is a conflict. */
   contentsOf(seq: number): Content[] {
-    const waiting = this.#waiting.get(seq) ?? [];
+    const waiting = this.#waiting?.get(seq) ?? [];
     const settled = this.#settledContent(seq);
     const contents = settled === undefined ? [...waiting] : [settled, ...waiting];
     return contents.sort((a, b) => a.streamSeq - b.streamSeq);
+  }
+
+  /** Whether these bytes are stored under this number. */
+  has(seq: number, hash: string): boolean {
+    return isHash(hash, this.#hashes.at(seq - 1)) || this.#waiting?.get(seq)?.some((one) => one.hash === hash) === true;
+  }
+
+  /** Every number up to the last one is here, once. */
+  get isWhole(): boolean {
+    return this.#waiting === undefined || this.#waiting.size === 0;
   }
 
   /** Where the first copy of these bytes is stored. */
@@ -99,8 +114,21 @@ export class RunContents {
   }
 
   #noteProducer(producer: string, seq: number, hash: string): void {
-    const first = this.#firsts.get(producer);
-    if (first === undefined || isBefore({ seq, hash }, first)) this.#firsts.set(producer, { seq, hash });
+    const known = this.#firsts.find((first) => first.producer === producer);
+    if (known !== undefined && !isBefore({ seq, hash }, known)) return;
+    this.#firsts = [...this.#firsts.filter((first) => first !== known), { producer, seq, hash }];
+  }
+
+  /**
+   * Keeps of what is settled only what tells a copy from a rival, and the end of the chain: for runs that have ended. Nothing that
+   * is found later is missed; a finding about a settled number then has no place of its first content.
+   */
+  letGo(): void {
+    this.#hashes.letGo();
+    this.#streamSeqs = [];
+    this.#settledBefore = this.#hashes.length;
+    // The owner is known, also beside a rival of its first event.
+    this.#firsts = this.#firsts.map(({ producer, seq }) => ({ producer, seq, hash: '' }));
   }
 
   #isNext(seq: number, prevHash: string): boolean {
@@ -114,42 +142,46 @@ export class RunContents {
   }
 
   /** What came before its time settles now. Rivals never do: which of them is the true one is not known. */
-  #settleWaiting(): void {
+  #settleWaiting(waiting: Map<number, Content[]>): void {
     for (;;) {
       const seq = this.#hashes.length + 1;
-      const [next, rival] = this.#waiting.get(seq) ?? [];
+      const [next, rival] = waiting.get(seq) ?? [];
       if (next === undefined || rival !== undefined || !this.#isNext(seq, next.prevHash)) return;
-      this.#waiting.delete(seq);
+      waiting.delete(seq);
       this.#settle(next.hash, next.streamSeq);
     }
   }
 
   #wait(content: Content): void {
+    this.#waiting ??= new Map();
     const rivals = this.#waiting.get(content.seq);
     if (rivals === undefined) this.#waiting.set(content.seq, [content]);
     else rivals.push(content);
   }
 
   #isCopy(seq: number, hash: string, streamSeq: number): boolean {
-    const index = seq - 1;
-    if (this.#hashes[index] === hash) {
-      this.#streamSeqs[index] = Math.min(this.#streamSeqs[index] ?? streamSeq, streamSeq);
+    if (isHash(hash, this.#hashes.at(seq - 1))) {
+      const index = seq - 1 - this.#settledBefore;
+      const known = this.#streamSeqs[index];
+      if (known !== undefined) this.#streamSeqs[index] = Math.min(known, streamSeq);
       return true;
     }
-    const known = this.#waiting.get(seq)?.find((content) => content.hash === hash);
+    const known = this.#waiting?.get(seq)?.find((content) => content.hash === hash);
     if (known === undefined) return false;
     known.streamSeq = Math.min(known.streamSeq, streamSeq);
     return true;
   }
 
   #settledContent(seq: number): Content | undefined {
-    const [hash, streamSeq] = [this.#hashes[seq - 1], this.#streamSeqs[seq - 1]];
-    if (hash === undefined || streamSeq === undefined) return undefined;
-    return { seq, hash, prevHash: this.#hashes[seq - 2] ?? GENESIS_HASH, streamSeq };
+    const hash = seq === this.settledSeq ? this.#head : this.#hashes.at(seq - 1);
+    if (hash === undefined || seq < 1) return undefined;
+    const streamSeq = this.#streamSeqs[seq - 1 - this.#settledBefore] ?? 0;
+    return { seq, hash, prevHash: this.#hashes.at(seq - 2) ?? GENESIS_HASH, streamSeq };
   }
 }
 
 type Key = Pick<Content, 'seq' | 'hash'>;
+type FirstEvent = Key & { readonly producer: string };
 
 function isBefore(a: Key, b: Key): boolean {
   return a.seq < b.seq || (a.seq === b.seq && a.hash < b.hash);

@@ -11,6 +11,9 @@ import type { LedgerReport, RunSummary } from './report.ts';
 import { RunContents } from './run-contents.ts';
 import { summarise, total } from './summarise.ts';
 
+/** Runs that have ended and are still kept in full. */
+const ENDED_MAX = 2_000;
+
 export interface VerifyOptions {
   /** SHA-256 as 64 lowercase hex; in Node: `(bytes) => createHash('sha256').update(bytes).digest('hex')`. */
   readonly sha256: Sha256;
@@ -43,6 +46,8 @@ export class LedgerVerifier {
   /** Subjects repeat, event after event: one is decoded once. */
   #subject: { readonly text: string; readonly producer: string | undefined } | undefined;
   #foreign = 0;
+  /** Oldest first. */
+  readonly #justEnded: RunContents[] = [];
 
   constructor(options: VerifyOptions) {
     this.#sha256 = options.sha256;
@@ -59,7 +64,10 @@ export class LedgerVerifier {
     if (subject !== undefined && subject !== AUDIT_SUBJECT) this.#checkSubject(event, subject, streamSeq);
     const run = this.#run(event.run_id);
     const hash = this.#sha256(bytes);
-    if (run.add(event, hash, streamSeq) && event.event === 'audit_loss') this.#losses.push(readLoss(event, hash, run));
+    const hadEnded = run.terminalSeq !== undefined;
+    if (!run.add(event, hash, streamSeq)) return;
+    if (event.event === 'audit_loss') this.#losses.push(readLoss(event, hash, run));
+    if (!hadEnded && run.terminalSeq !== undefined) this.#ended(run);
   }
 
   /** The verdict on everything added so far. More may be added after. */
@@ -79,6 +87,13 @@ export class LedgerVerifier {
       if (!this.#runs.has(runId)) findings.push(...lostWhole(runId, losses));
     }
     return total(runs, findings, this.#foreign);
+  }
+
+  /** I7: what ended long ago is let go, except where something about it is still to be judged. */
+  #ended(run: RunContents): void {
+    this.#justEnded.push(run);
+    if (this.#justEnded.length < ENDED_MAX) return;
+    for (const ended of this.#justEnded.splice(0, ENDED_MAX / 2)) if (ended.isWhole) ended.letGo();
   }
 
   #run(runId: string): RunContents {

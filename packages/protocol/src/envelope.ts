@@ -1,3 +1,5 @@
+import { withoutForgeForm } from './forge-form.ts';
+
 /** A value that JSON can carry as it is. Integers past 2^53 travel as decimal strings. */
 export type JsonValue = string | number | boolean | JsonValue[] | { [key: string]: JsonValue };
 
@@ -70,7 +72,7 @@ export interface AuditEvent extends AuditEventDraft {
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads one event from bytes that nobody vouches for.
+ * Reads one event from bytes that nobody vouches for, in either form of the envelope; it comes in the one of this type.
  *
  * @returns the event, or `undefined` if the bytes are not a JSON object with the structural fields that a chain needs.
  * `prev_hash` is 64 characters and nothing more is known of it: only comparing it with a hash says whether it is one.
@@ -80,7 +82,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function parseEvent(bytes: Uint8Array): AuditEvent | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(decoder.decode(bytes));
+    value = withoutForgeForm(JSON.parse(decoder.decode(bytes)));
   } catch {
     return undefined;
   }

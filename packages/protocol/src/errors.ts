@@ -20,6 +20,8 @@ export const ERROR_CODES = {
   SPANLEDGER_JOURNAL: 'the journal cannot be created, written, synced or read',
   SPANLEDGER_JOURNAL_FULL: 'the journal has no room for an event',
   SPANLEDGER_JOURNAL_LOCKED: 'a journal belongs to a running process',
+  SPANLEDGER_KEY: 'a signing key or a set of public keys cannot be used',
+  SPANLEDGER_SIGNER: 'an event could not be signed',
 } as const;
 
 /** A stable code: safe to compare, safe to alert on. */

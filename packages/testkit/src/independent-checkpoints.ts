@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { inOneForm } from './one-form.ts';
 
 /**
  * The part of the independent reader that holds a ledger against what it says of itself (DESIGN §3.3). Like the rest of it, it
@@ -77,7 +78,8 @@ export function checkCheckpoints(
   const problems: string[] = [];
   for (const item of events) {
     const bytes = 'bytes' in item ? item.bytes : item;
-    const event = JSON.parse(Buffer.from(bytes).toString('utf8')) as LedgerEvent;
+    const parsed = JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
+    const event = inOneForm(parsed) as unknown as LedgerEvent;
     // First: what it names must have come before it.
     problems.push(...checkClaims(event, runs));
     const run = runs.get(event.run_id) ?? new RunSoFar(event);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { inOneForm } from './one-form.ts';
 
 /**
  * A second implementation of the ledger's rules, from DESIGN §3 and Node alone. It imports nothing of ours, so that a
@@ -44,7 +45,7 @@ export function checkLedger(events: Iterable<Uint8Array | { readonly bytes: Uint
   const runs = new Map<string, Line[]>();
   for (const item of events) {
     const bytes = 'bytes' in item ? item.bytes : item;
-    const event = JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
+    const event = inOneForm(JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>);
     const runId = String(event['run_id']);
     const lines = runs.get(runId) ?? [];
     lines.push({ bytes, event });

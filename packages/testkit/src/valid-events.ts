@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { LedgerRecord, SealedEvent } from '@spanledger/protocol';
+import { inOneForm } from './one-form.ts';
 
 /** An event as tests have it: its bytes or text, what a sink was given, what a reader got, or the parsed object. */
 export type EventLike = Uint8Array | string | SealedEvent | LedgerRecord | object;
@@ -12,7 +13,7 @@ const validate = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: t
  * Every test that makes events calls this: each event fits the shipped JSON Schema and, where its bytes are given, is
  * one line of UTF-8 JSON.
  *
- * @returns the parsed events.
+ * @returns the parsed events; of the `forge-1.0` form, as the other form would have them.
  * @throws Error naming the first event that does not fit, and everything that is wrong with it.
  */
 export function assertValidEvents(events: Iterable<EventLike>): Record<string, unknown>[] {
@@ -20,7 +21,7 @@ export function assertValidEvents(events: Iterable<EventLike>): Record<string, u
 }
 
 function assertValidEvent(event: EventLike, label: string): Record<string, unknown> {
-  const value = parse(event, label);
+  const value = inOneForm(parse(event, label));
   const problems = validate(value)
     ? []
     : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`);
