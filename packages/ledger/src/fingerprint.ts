@@ -5,7 +5,9 @@
 export function fingerprint(bytes: Uint8Array): number {
   let h1 = 0xdeadbeef;
   let h2 = 0x41c6ce57;
-  for (const byte of bytes) {
+  // By index: an iterator takes three times as long.
+  for (let i = 0; i < bytes.length; i += 1) {
+    const byte = bytes[i] as number;
     h1 = Math.imul(h1 ^ byte, 2_654_435_761);
     h2 = Math.imul(h2 ^ byte, 1_597_334_677);
   }

@@ -21,5 +21,7 @@ export type { RosterOptions } from './roster.ts';
 export type { DispatchState, DispatchedRun, ProducerAbsentFinding, RosterReport } from './roster-report.ts';
 export { timeline } from './timeline.ts';
 export type { Timeline, TimelineEntry, TimelineNode } from './timeline-node.ts';
+export { summariseNode } from './timeline-summary.ts';
+export type { TimelineSummary } from './timeline-summary.ts';
 export { LedgerVerifier, verify } from './verify.ts';
 export type { VerifyOptions } from './verify.ts';

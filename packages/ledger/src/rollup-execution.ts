@@ -25,7 +25,7 @@ const WORKFLOW_EVENTS = new Set(['workflow_started', 'workflow_complete', 'workf
 export class ExecutionEvents {
   readonly #attempts = new Attempts();
   /** Of model calls outside of any attempt. */
-  readonly #tokens = new TokenTally();
+  #tokens: TokenTally | undefined;
   /** Of the events that are counted, and not only noted. */
   readonly #counted = new Set<number>();
   /** The orchestrator's word wins over an agent's. */
@@ -54,7 +54,7 @@ export class ExecutionEvents {
     } else if (isModelCall(event)) {
       if (!this.#isNew(bytes)) return;
       if (inAttempt) this.#attempts.count(event, stepId, epoch);
-      else this.#tokens.count(event);
+      else (this.#tokens ??= new TokenTally()).count(event);
     } else if (inAttempt) {
       // The rest says the same however often it is said.
       this.#attempts.count(event, stepId, epoch);
@@ -63,7 +63,7 @@ export class ExecutionEvents {
 
   settle(): SettledExecution {
     const [tokens, supersededTokens] = [new TokenTally(), new TokenTally()];
-    tokens.merge(this.#tokens);
+    if (this.#tokens !== undefined) tokens.merge(this.#tokens);
     return {
       workflowId: this.#named.orchestrator ?? this.#named.other,
       startedAt: this.#firstStart() ?? this.#firstTs ?? '',

@@ -16,13 +16,13 @@ export interface RollupOptions {
   readonly to?: Date;
   /**
    * How much may be held of executions that are not summed up yet: one for each of them, for each attempt of a step, for each
-   * model call, and for each start and end of a workflow. Default 200,000: about 100 MB. When it is reached, executions that
+   * model call, and for each start and end of a workflow. Default 100,000: about 40 MB. When it is reached, executions that
    * have ended go first, the oldest of them first, and then the oldest open one, counted as open.
    */
   readonly heldMax?: number;
 }
 
-const HELD_MAX = 200_000;
+const HELD_MAX = 100_000;
 const WORKFLOWS_MAX = 1_000;
 /** Steps with figures of their own, over all definitions. */
 const STEPS_MAX = 10_000;

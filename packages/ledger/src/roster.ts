@@ -12,11 +12,11 @@ export interface RosterOptions {
    * said of itself. Default `with-events`: it must if it answered that it was recorded, or a checkpoint names it.
    */
   readonly lifecycle?: 'always' | 'with-events';
-  /** Runs, and calls, to hold at most. Default 500,000 each: about 120 MB. */
+  /** Runs, and calls, to hold at most. Default 200,000 each: about 130 MB when both are full. */
   readonly heldMax?: number;
 }
 
-const HELD_MAX = 500_000;
+const HELD_MAX = 200_000;
 
 /**
  * Holds whom orchestrators called against who is in the ledger.
