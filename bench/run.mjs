@@ -25,6 +25,7 @@ const SPAN = { count: 50_000 / SHARE, warmup: 10_000 / SHARE, batch: 500 / SHARE
 const JOURNAL = { count: 100_000 / SHARE, warmup: 10_000 / SHARE, inFlight: 32, recordBytes: 1_000, batch: 50 };
 const BURST = { perSecond: 50_000, seconds: values.quick ? 0.5 : 5, warmup: 10_000 / SHARE };
 const OUTAGE = { perSecond: 5_000, seconds: values.quick ? 1 : 30, warmup: 10_000 / SHARE };
+const SIGN = { count: 10_000 / SHARE, rounds: values.quick ? 2 : 12 };
 const UNDESIGNATED = { count: 20_000 / SHARE, rounds: 40 };
 
 const startedMs = Date.now();
@@ -75,6 +76,7 @@ async function measureRound(round, target) {
     audited: await measure('span-spanledger', { ...target, ...SPAN }),
     exported: await measure('span-otlp', { ...target, ...SPAN }),
     undesignated: await measure('span-undesignated', UNDESIGNATED),
+    sign: await measure('sign', SIGN),
     journal: await measure('journal-spanledger', { ...target, ...JOURNAL }),
     lmdb: await measure('journal-lmdb', { ...target, ...JOURNAL }),
     burst: await measure('loop-delay', { ...target, ...BURST }),

@@ -48,6 +48,11 @@ export function summarise(rounds, { natsServer, elapsedMs, offered }) {
       unsampled_added_us: of(({ undesignated }) => undesignated.unsampledAddedUs),
     },
     hook: { p50_us: of(({ audited }) => audited.hookP50Us), p99_us: of(({ audited }) => audited.hookP99Us) },
+    sign: {
+      checkpoint_added_us: of(({ sign }) => sign.checkpointAddedUs),
+      event_added_us: of(({ sign }) => sign.eventAddedUs),
+      unsigned_us: of(({ sign }) => sign.unsignedUs),
+    },
     journal: {
       ratio: of(({ journal, lmdb }) => journal.perSecond / lmdb.perSecond),
       per_second: of(({ journal }) => journal.perSecond),

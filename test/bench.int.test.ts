@@ -16,6 +16,7 @@ it('measures everything, and its last line has the fixed keys', async () => {
     span_cpu: { ratio: positive },
     undesignated: { added_us: finite, unsampled_added_us: finite },
     hook: { p50_us: positive, p99_us: positive },
+    sign: { checkpoint_added_us: finite, event_added_us: finite },
     journal: { ratio: positive },
     loop_delay: {
       p99_ms: positive,
