@@ -1,12 +1,11 @@
 import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
-import { SpanledgerError, eventId } from '@spanledger/protocol';
+import { SpanledgerError, eventId, timerMs, within } from '@spanledger/protocol';
 import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import type { AuditPipeline, Durability, ShutdownOptions } from '../audit-pipeline.ts';
 import type { Delivery } from '../delivery/delivery.ts';
 import { Outbox } from '../delivery/outbox.ts';
-import { timerMs, within } from '../delivery/within.ts';
 import type { EventInput } from '../event-input.ts';
 import { InstanceRun } from '../instance/instance-run.ts';
 import type { PipelineHealth } from './health.ts';
@@ -162,13 +161,18 @@ class Pipeline implements AuditPipeline {
   }
 
   async #emitAcknowledged(scope: WorkflowContext, input: EventInput, deadlineMs: number): Promise<string> {
-    let kept: Kept | undefined;
+    let id: string | undefined;
     const acknowledged = new Promise<void>((resolve, reject) => {
-      kept = this.#emit(scope, input, (outcome) => (outcome.status === 'stored' ? resolve() : reject(outcome.error)));
+      id = this.emit(scope, input, (outcome) => (outcome.status === 'stored' ? resolve() : reject(outcome.error)));
     });
-    if (kept === undefined) throw notDurable('there is no room for it');
-    await this.#inTime(acknowledged, deadlineMs);
-    return kept.id;
+    if (id === undefined) throw notDurable('there is no room for it');
+    try {
+      await this.#inTime(acknowledged, deadlineMs);
+      return id;
+    } finally {
+      // I7: in an outage nobody else would let go of it.
+      this.#awaited.delete(id);
+    }
   }
 
   async #inTime(durable: Promise<void>, deadlineMs: number): Promise<void> {
@@ -181,7 +185,8 @@ class Pipeline implements AuditPipeline {
     if (!inTime) throw notDurable(`the deadline of ${deadlineMs} ms has passed`, this.#sinkError);
   }
 
-  #settled({ event, feed, position, wasStored }: Delivery, outcome: WriteOutcome): void {
+  #settled(delivery: Delivery, outcome: WriteOutcome): void {
+    const { event, feed, position, wasStored } = delivery;
     if (outcome.status === 'stored') {
       if (this.#sinkError !== undefined) log.info(`sink ${this.#options.sink.name} stores again`);
       this.#sinkError = undefined;
@@ -193,7 +198,7 @@ class Pipeline implements AuditPipeline {
     } else {
       this.#sinkFailed(outcome.status, outcome.error);
       // What is in the journal is not lost: it is tried again, by the next process if need be.
-      if (outcome.status === 'failed' && feed !== undefined) return feed.failed(position);
+      if (outcome.status === 'failed' && feed !== undefined) return feed.failed(delivery);
       this.#counts[outcome.status] += 1;
       this.#losses.lost(event, outcome.status);
       this.#metrics?.settled(event, false);
@@ -242,11 +247,21 @@ class Pipeline implements AuditPipeline {
     this.#instanceRun.recordHead();
     this.#losses.close();
     this.#outbox.feed?.close();
-    await this.#options.sink.close(Math.max(0, leftMs() - journalMs));
+    await this.#closeSink(Math.max(0, leftMs() - journalMs));
     await this.#endJournal(leftMs(), leaveJournal);
     this.#closed = !leaveJournal || this.#options.journal === undefined;
     this.#sayWhatIsLeft();
     this.#metrics?.stop();
+  }
+
+  /** Bounded, and whatever it does: the journal is still to be closed. */
+  async #closeSink(deadlineMs: number): Promise<void> {
+    const { sink } = this.#options;
+    try {
+      await within(sink.close(deadlineMs), deadlineMs);
+    } catch (error) {
+      log.error(`sink ${sink.name} could not be closed:`, error);
+    }
   }
 
   async #endJournal(deadlineMs: number, leave: boolean): Promise<void> {
