@@ -48,10 +48,10 @@ export class Checkpoints {
     }
   }
 
-  /** The last event of the instance run: it says that the process has ended in order. */
-  writeFinal(): void {
+  /** The last event of the instance run: it says that the process has ended in order. @returns whether it is kept. */
+  writeFinal(): boolean {
     while (this.#options.heads.size > this.#runsMax && this.#writeOne());
-    this.#writeOne(true);
+    return this.#writeOne(true);
   }
 
   #writeOne(final?: true): boolean {
