@@ -408,18 +408,21 @@ describe('emitDurable in an outage', () => {
 });
 
 describe('shutdown', () => {
-  it.each(['never ends', 'rejects'])('keeps its deadline and closes the journal if closing the sink %s', async (how) => {
-    const stored = memorySink();
-    const close = (): Promise<void> =>
-      how === 'rejects' ? Promise.reject(new Error('no manners')) : new Promise(() => {});
-    const journal = journalIn(newDirectory());
-    const closed = vi.spyOn(journal, 'close');
-    const pipeline = createAuditPipeline({ producer: 'svc', sink: { ...stored, close }, journal });
-    pipeline.emit(newScope(), { event: 'tool_exec' });
-    await pipeline.shutdown(200);
-    expect(closed).toHaveBeenCalledOnce();
-    expect(namesOf(stored)).toEqual(['tool_exec', 'audit_checkpoint']);
-  });
+  it.each(['never ends', 'rejects'])(
+    'keeps its deadline and closes the journal if closing the sink %s',
+    async (how) => {
+      const stored = memorySink();
+      const close = (): Promise<void> =>
+        how === 'rejects' ? Promise.reject(new Error('no manners')) : new Promise(() => {});
+      const journal = journalIn(newDirectory());
+      const closed = vi.spyOn(journal, 'close');
+      const pipeline = createAuditPipeline({ producer: 'svc', sink: { ...stored, close }, journal });
+      pipeline.emit(newScope(), { event: 'tool_exec' });
+      await pipeline.shutdown(200);
+      expect(closed).toHaveBeenCalledOnce();
+      expect(namesOf(stored)).toEqual(['tool_exec', 'audit_checkpoint']);
+    },
+  );
 });
 
 describe('checkpoints', () => {

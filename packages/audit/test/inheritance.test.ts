@@ -60,7 +60,15 @@ describe('what is not in the journal of a dead process', () => {
     const reason = 'not_journaled';
     const losses = [
       { run_id: a.runId, first_seq: 4, prev_hash: before, last_seq: 7, last_hash: last, reason, count: 4 },
-      { run_id: b.runId, first_seq: 1, prev_hash: GENESIS_HASH, last_seq: 2, last_hash: lost[1]!.hash, reason, count: 2 },
+      {
+        run_id: b.runId,
+        first_seq: 1,
+        prev_hash: GENESIS_HASH,
+        last_seq: 2,
+        last_hash: lost[1]!.hash,
+        reason,
+        count: 2,
+      },
     ];
     expect(lossesOf(sink)).toEqual(losses);
     expect(walkRun(sink, a.runId)).toEqual({ events: 5, lost: 4 });
@@ -110,7 +118,15 @@ describe('what is not in the journal of a dead process', () => {
     damage(journal.folder, ofC[1]!);
 
     const sink = await adopt(directory, 'run_abandoned');
-    expect(lossesOf(sink).map(({ run_id, first_seq, last_seq, reason, count }) => [run_id, first_seq, last_seq, reason, count])).toEqual([
+    expect(
+      lossesOf(sink).map(({ run_id, first_seq, last_seq, reason, count }) => [
+        run_id,
+        first_seq,
+        last_seq,
+        reason,
+        count,
+      ]),
+    ).toEqual([
       [a.runId, 4, 7, 'not_journaled', 4],
       [b.runId, 2, 2, 'journal_damaged', 1],
       [undefined, undefined, undefined, 'journal_damaged', 1],

@@ -7,7 +7,10 @@ import { sha256 } from './support.ts';
 const EVENTS = 60;
 
 function shuffled<T>(items: readonly T[]): T[] {
-  return items.map((item) => [Math.random(), item] as const).sort(([a], [b]) => a - b).map(([, item]) => item);
+  return items
+    .map((item) => [Math.random(), item] as const)
+    .sort(([a], [b]) => a - b)
+    .map(([, item]) => item);
 }
 
 describe('the head of a run', () => {
@@ -15,7 +18,9 @@ describe('the head of a run', () => {
     for (let round = 0; round < 200; round += 1) {
       const heads = new RunHeads();
       const chain = createChain(crypto.randomUUID());
-      const events = Array.from({ length: EVENTS }, () => seal(chain, draft('tool_exec'), 'auditEvent.-.-.svc', sha256));
+      const events = Array.from({ length: EVENTS }, () =>
+        seal(chain, draft('tool_exec'), 'auditEvent.-.-.svc', sha256),
+      );
       const outcomes = new Map<number, boolean>();
       const head = (): number => {
         let seq = 0;

@@ -116,7 +116,10 @@ export class InheritedJournal {
   }
 
   #emitAbandoned({ runId, seq, hash, workflowId, executionId }: OpenRun): boolean {
-    const workflow = { ...(workflowId !== undefined && { workflowId }), ...(executionId !== undefined && { executionId }) };
+    const workflow = {
+      ...(workflowId !== undefined && { workflowId }),
+      ...(executionId !== undefined && { executionId }),
+    };
     const scope = { run: new Run('workflow', workflow), workflow };
     scope.run.markTerminal();
     const fields = { run_id: runId, last_seq: seq, head_hash: hash };

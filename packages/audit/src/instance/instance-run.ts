@@ -54,7 +54,7 @@ export class InstanceRun {
         sink: options.sink,
         retentionMs: journal.retentionMs,
         onDoubt: (isDoubtful) => this.#doubt(isDoubtful),
-        onRollback: (rollback) => this.#publishAgain(rollback),
+        onRollback: (seen) => this.#publishAgain(seen),
       });
       this.#rollback = rollback;
       this.#inheritance = new Inheritance({
