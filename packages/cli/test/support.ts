@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream';
+import type { StreamOptions } from '@spanledger/jetstream';
 import { createChain, encodeSubject, formatTimestamp, seal } from '@spanledger/protocol';
 import type { AuditEventDraft, SealedEvent } from '@spanledger/protocol';
 import { startNats } from '@spanledger/testkit';
@@ -119,14 +120,14 @@ export interface Ledger {
 }
 
 /** Closed when the test ends. */
-export async function startLedger(options: NatsServerOptions = {}): Promise<Ledger> {
+export async function startLedger(options: NatsServerOptions = {}, stream: StreamOptions = {}): Promise<Ledger> {
   const server = await startNats(options);
   const connection = await connectNats({ servers: server.url });
   onTestFinished(async () => {
     await connection.close();
     await server.close();
   });
-  await ensureStream(connection);
+  await ensureStream(connection, stream);
   return {
     server,
     url: server.url,

@@ -8,4 +8,3 @@ export interface CommandContext {
   /** Ctrl-C or SIGTERM: the work was not finished, whatever has been printed. */
   readonly interrupted: AbortSignal;
 }
-

@@ -42,7 +42,9 @@ const UNSAFE_IN_JSON = /[\p{C}\p{Zl}\p{Zp}]/gu;
  */
 export function toJson(value: unknown, indent = 0): string {
   // Line breaks are between tokens only.
-  return stringify(value, indent).replace(UNSAFE_IN_JSON, (character) => (character === '\n' ? character : escapeUnits(character)));
+  return stringify(value, indent).replace(UNSAFE_IN_JSON, (character) =>
+    character === '\n' ? character : escapeUnits(character),
+  );
 }
 
 function stringify(value: unknown, indent: number): string {
