@@ -2,7 +2,7 @@ import type { LedgerReport } from '@spanledger/ledger';
 import type { Terminal } from '../terminal/terminal.ts';
 import { table } from '../terminal/table.ts';
 import { visible } from '../terminal/visible.ts';
-import { findingSentence } from './finding-sentence.ts';
+import { HARMLESS, findingSentence } from './finding-sentence.ts';
 import type { Verdict } from './verify.ts';
 
 const SHOWN_MAX = 50;
@@ -70,7 +70,7 @@ async function printFindings(terminal: Terminal, { report, placeOf }: Verdict, a
   await terminal.line(`\n${colors.bold('Findings')}`);
   for (const finding of all ? findings : findings.slice(0, SHOWN_MAX)) {
     const fields = finding as unknown as Readonly<Record<string, unknown>>;
-    const color = String(fields['cause']).startsWith('loss') ? colors.yellow : colors.red;
+    const color = HARMLESS.has(fields['cause']) ? colors.yellow : colors.red;
     const event = 'eventId' in fields ? `  ${visible(fields['eventId'])}` : '';
     const place = placeOf?.(finding.streamSeq);
     const where = place === undefined ? `stream seq ${finding.streamSeq}` : `${visible(place.file)}:${place.line}`;
