@@ -24,6 +24,7 @@ export {
   CORRELATION_ID_HEADER,
   RUN_ID_ATTRIBUTE,
   RUN_ID_HEADER,
+  RUN_RECORDED_HEADER,
   WORKFLOW_FIELDS,
 } from './workflow-fields.ts';
 export type { WorkflowIdentity } from './workflow-fields.ts';
