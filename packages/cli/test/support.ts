@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream';
 import type { StreamOptions } from '@spanledger/jetstream';
 import { createChain, encodeSubject, formatTimestamp, seal } from '@spanledger/protocol';
-import type { AuditEventDraft, SealedEvent } from '@spanledger/protocol';
+import type { AuditEventDraft, EventSigner, SealedEvent } from '@spanledger/protocol';
 import { startNats } from '@spanledger/testkit';
 import type { NatsServer, NatsServerOptions } from '@spanledger/testkit';
 import { onTestFinished } from 'vitest';
@@ -78,6 +78,7 @@ export interface RunPlan {
   readonly workflow?: string;
   readonly execution?: string | undefined;
   readonly producer?: string;
+  readonly signer?: EventSigner;
   readonly events: readonly ({ readonly event: string } & Partial<AuditEventDraft>)[];
 }
 
@@ -89,6 +90,7 @@ export function sealRun({
   workflow = 'wf-1',
   execution,
   producer = 'svc',
+  signer,
   events,
 }: RunPlan): SealedEvent[] {
   const chain = createChain(runId);
@@ -100,7 +102,7 @@ export function sealRun({
   return events.map((more) => {
     clockMs += 1_000;
     const ts = formatTimestamp([Math.floor(clockMs / 1000), 0]);
-    return seal(chain, { ts, producer, ...ids, ...more }, subject, sha256);
+    return seal(chain, { ts, producer, ...ids, ...more }, subject, sha256, { ...(signer && { signer }) });
   });
 }
 

@@ -20,6 +20,8 @@ const SENTENCES: Readonly<Record<string, (finding: Fields) => string>> = {
   signature_expired_key: (f) => `is signed with ${text(f['kid'])}, which was not valid then`,
   checkpoint_mismatch: checkpointSentence,
   clock_skew: (f) => `was stored ${durationText(f['skewMs'])} before it says that it happened: a clock is ahead`,
+  producer_absent: (f) =>
+    `called ${text(f['host'] ?? 'somebody')}, whose run ${text(f['absentRunId'])} answered and is not here`,
   unparsable: () => 'this record is no event',
 };
 

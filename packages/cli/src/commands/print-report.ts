@@ -1,8 +1,8 @@
-import type { LedgerReport } from '@spanledger/ledger';
 import type { Terminal } from '../terminal/terminal.ts';
 import { table } from '../terminal/table.ts';
 import { visible } from '../terminal/visible.ts';
 import { HARMLESS, findingSentence } from './finding-sentence.ts';
+import type { Report } from './judge.ts';
 import type { Verdict } from './verify.ts';
 
 const SHOWN_MAX = 50;
@@ -33,7 +33,7 @@ export async function printReport(terminal: Terminal, verdict: Verdict, flags: R
 const TWO_COLUMNS = [{ title: '' }, { title: '', align: 'right' as const }];
 
 /** Every count of the report, also one that this program does not know of. */
-function countsOf(report: LedgerReport): string[][] {
+function countsOf(report: Report): string[][] {
   const counts = Object.entries(report).filter(
     ([key, value]) => !NOT_COUNTS.has(key) && ['number', 'string'].includes(typeof value),
   );
@@ -48,7 +48,7 @@ function words(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-async function printRuns(terminal: Terminal, { runs }: LedgerReport): Promise<void> {
+async function printRuns(terminal: Terminal, { runs }: Report): Promise<void> {
   const columns = [
     { title: 'run' },
     { title: 'producer' },

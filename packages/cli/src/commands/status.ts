@@ -1,5 +1,5 @@
 import { timeline } from '@spanledger/ledger';
-import type { LedgerReport, Timeline, TimelineNode } from '@spanledger/ledger';
+import type { Timeline, TimelineNode } from '@spanledger/ledger';
 import type { LedgerRecord } from '@spanledger/protocol';
 import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
@@ -13,6 +13,7 @@ import { streamInfo } from '../source/stream-info.ts';
 import { visible } from '../terminal/visible.ts';
 import { durationText } from './event-text.ts';
 import { ExecutionJudge } from './judge.ts';
+import type { Report } from './judge.ts';
 import { timelineLines } from './timeline-lines.ts';
 
 interface StatusFlags extends ConnectionFlags {
@@ -21,7 +22,7 @@ interface StatusFlags extends ConnectionFlags {
 
 interface Status {
   readonly shown: Timeline;
-  readonly report: LedgerReport;
+  readonly report: Report;
 }
 
 export function addStatus(program: Command, context: CommandContext, end: (exitCode: number) => void): void {

@@ -22,7 +22,10 @@ interface StreamFlags extends ConnectionFlags, Omit<StreamOptions, 'stream'> {
 const REPLICAS_MAX = 5;
 
 export function addStream(program: Command, context: CommandContext, end: (exitCode: number) => void): void {
-  const stream = program.command('stream').description('Creates the audit stream, or checks the one that is there.');
+  const stream = program
+    .command('stream')
+    .summary('create or check the stream')
+    .description('Creates the audit stream, or checks the one that is there.');
   const run = async (flags: StreamFlags, look: typeof checkStream): Promise<void> => {
     const state = await withLink(flags, context, ({ connection }) => look(connection, toOptions(flags)));
     if (state.status === 'unknown') throw unknown(flags.stream, state.reason);

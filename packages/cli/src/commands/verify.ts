@@ -1,4 +1,3 @@
-import type { LedgerReport } from '@spanledger/ledger';
 import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
 import { EXIT } from '../run/exit-code.ts';
@@ -16,7 +15,7 @@ import { toSignatureOptions, withSignatures } from '../source/signature-options.
 import type { SignatureFlags } from '../source/signature-options.ts';
 import { streamInfo } from '../source/stream-info.ts';
 import { ExecutionJudge, judge, withFindings } from './judge.ts';
-import type { JudgeOptions } from './judge.ts';
+import type { JudgeOptions, Report } from './judge.ts';
 import { printReport } from './print-report.ts';
 
 interface VerifyFlags extends ConnectionFlags, SelectionFlags, SignatureFlags {
@@ -27,7 +26,7 @@ interface VerifyFlags extends ConnectionFlags, SelectionFlags, SignatureFlags {
 
 /** A report, and what is known beyond it. */
 export interface Verdict {
-  readonly report: LedgerReport;
+  readonly report: Report;
   /** Of a record in local files. */
   readonly placeOf?: (streamSeq: number) => LocalPlace | undefined;
   /** What its reader should know: why something was not judged. */
@@ -77,7 +76,11 @@ function verifyStream(flags: VerifyFlags, context: CommandContext): Promise<Verd
     const isWhole = Object.keys(selection).length === 0 && state.first_seq <= 1;
     const remarks = remarksOn(selection, state.first_seq);
     if (execution === undefined) {
-      const report = await judge(readStream(terminal, link, selection), { ...signatures(flags), fromStart: isWhole });
+      const report = await judge(readStream(terminal, link, selection), {
+        ...signatures(flags),
+        fromStart: isWhole,
+        roster: isWhole,
+      });
       return { report, remarks };
     }
     const records = new ExecutionRecords(terminal, link, execution);
@@ -106,7 +109,7 @@ function remarksOn({ since, workflow, producer }: SelectionFlags, firstSeq: numb
 }
 
 /** I9: what a journal has given up after it was acknowledged is not missing. */
-function withoutRemoved(report: LedgerReport): Pick<Verdict, 'report' | 'remarks'> {
+function withoutRemoved(report: Report): Pick<Verdict, 'report' | 'remarks'> {
   const findings = report.findings.filter(
     (finding) => finding.cause !== 'gap' && (finding.cause !== 'checkpoint_mismatch' || finding.kind === 'rewritten'),
   );
