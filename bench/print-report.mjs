@@ -3,7 +3,7 @@ const SHARE = 100;
 /** The result for a person: what was measured, against what, and the target it is held to. */
 export function printReport(result) {
   const { publish, emit, span_cpu: span, undesignated, hook, sign, journal, machine, versions } = result;
-  const { loop_delay: loop, drain, memory } = result;
+  const { loop_delay: loop, drain, memory, verify, read_execution: execution } = result;
   const rows = [
     ['publish', `${publish.ratio}× nats.js js.publish (window ${publish.peer_window}), journaled first`, '≥ 2.5'],
     ['', `${Math.round(publish.per_second)} against ${Math.round(publish.peer_per_second)} acknowledged events/s`, ''],
@@ -43,6 +43,11 @@ export function printReport(result) {
       `memory grows by ${memory.outage_rss_growth_mb} MiB resident, ${memory.outage_live_growth_mb} MiB in use, once its bound is reached`,
       'flat',
     ],
+    ['verify', `${verify.of_bare_loop}× a bare loop that consumes, parses and hashes`, '≥ 0.8'],
+    ['', `${Math.round(verify.per_second)} against ${Math.round(verify.peer_per_second)} events/s`, ''],
+    ['', `${Math.round(verify.peak_mb)} MB at most, ${verify.runs} runs`, '≤ 250'],
+    ['one execution', `${execution.ratio}× the time out of a large ledger as out of a small one`, '≤ 2'],
+    ['', `${execution.ms} against ${execution.small_ms} ms`, ''],
   ];
   for (const [what, figure, target] of rows) console.log(`${what.padEnd(18)} ${figure.padEnd(58)} ${target}`);
   console.log(`\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${JSON.stringify(versions)}`);

@@ -81,6 +81,18 @@ export function summarise(rounds, { natsServer, elapsedMs, offered }) {
       outage_live_growth_mb: of(({ outage }) => outage.liveGrowthMb),
       slope: of(({ outage }) => outage.rssMbPerMinute),
     },
+    verify: {
+      of_bare_loop: of(({ verified, bareLoop }) => verified.perSecond / bareLoop.perSecond),
+      per_second: of(({ verified }) => verified.perSecond),
+      peer_per_second: of(({ bareLoop }) => bareLoop.perSecond),
+      runs: of(({ verified }) => verified.runs),
+      peak_mb: of(({ verified }) => verified.peakMb),
+    },
+    read_execution: {
+      ratio: of(({ execution }) => execution.largeMs / execution.smallMs),
+      ms: of(({ execution }) => execution.largeMs),
+      small_ms: of(({ execution }) => execution.smallMs),
+    },
     rounds: rounds.length,
     elapsed_ms: elapsedMs,
     machine: { cpu: os.cpus()[0]?.model ?? 'unknown', cores: os.cpus().length, node: process.version },

@@ -26,6 +26,8 @@ it('measures everything, and its last line has the fixed keys', async () => {
     },
     drain: { ratio: positive, per_second: positive, resume_ms: positive },
     memory: { slope: finite, outage_rss_growth_mb: finite, outage_live_growth_mb: finite },
+    verify: { of_bare_loop: positive, peak_mb: positive },
+    read_execution: { ratio: positive },
     machine: { cpu: expect.any(String), cores: positive, node: process.version },
     not_measured: expect.arrayContaining([expect.any(String)]),
   });
