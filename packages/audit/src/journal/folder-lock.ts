@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, constants, linkSync, openSync, readdirSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, linkSync, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Server } from 'node:net';
 import path from 'node:path';
@@ -8,6 +8,8 @@ import { SpanledgerError } from '@spanledger/protocol';
 
 const LOCK_NAME = /^lock-(\d+)$/;
 const ATTEMPTS_MAX = 16;
+/** Long after it was made it is what a kill has left of that, or a copy that was put there: no copy has sockets. */
+const UNLOCKED_MS = 60_000;
 /** What a socket's path may have everywhere, in bytes; Node 20 would cut off the rest without a word. */
 const SOCKET_PATH_BYTES_MAX = 103;
 
@@ -42,28 +44,26 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   throw new SpanledgerError('SPANLEDGER_JOURNAL_LOCKED', `the journal ${folder} belongs to a running process`);
 }
 
-/**
- * Locks a folder that was just made, in this turn.
- *
- * @returns `undefined` if a finder of dead journals was faster.
- */
-export function lockNewFolder(folder: string): FolderLock | undefined {
+/** Locks a folder that was just made, in this turn. @throws what the file system answers, if it cannot be locked. */
+export function lockNewFolder(folder: string): FolderLock {
   const place = new SocketFolder(folder);
   try {
     const server = place.claim(1);
-    if (server !== undefined) return heldLock(server, place);
+    if (server === undefined) throw new Error(`${folder} was taken by another process`);
+    return heldLock(server, place);
   } catch (error) {
     place.close();
     throw error;
   }
-  place.close();
-  return undefined;
 }
 
+/** Or is about to be: a folder without any lock is one that is being made, unless it has been so for a minute. */
 export async function isFolderLocked(folder: string): Promise<boolean> {
+  const generation = newestGeneration(folder);
+  if (generation === 0) return Date.now() - statSync(folder).mtimeMs < UNLOCKED_MS;
   const place = new SocketFolder(folder);
   try {
-    return await place.listens(newestGeneration(folder));
+    return await place.listens(generation);
   } finally {
     place.close();
   }

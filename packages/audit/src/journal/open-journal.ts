@@ -12,12 +12,10 @@ import { JournalWriter } from './journal-writer.ts';
 import { producerFolder, removeJournalFolder, syncFolderNow } from './journal-files.ts';
 import { resolveJournalOptions } from './journal-options.ts';
 import type { JournalOptions, ResolvedJournalOptions } from './journal-options.ts';
-import type { AppendOutcome, Journal, JournalStats } from './journal.ts';
+import type { AppendOutcome, Journal, JournalStats, OnLost } from './journal.ts';
 import type { JournaledEvent } from './journaled-event.ts';
 import { setMark } from './marks.ts';
 import { QUARANTINE } from './quarantine.ts';
-
-const CREATE_ATTEMPTS_MAX = 5;
 
 /**
  * Opens a journal of this process's own (or this worker thread's), in a new folder `<directory>/<producer>/<id>`. In one turn
@@ -38,15 +36,10 @@ export function openJournal(options: JournalOptions): Journal {
   }
 }
 
-/** Another process that looks for dead journals may take a folder for one before it is locked: then the next one. */
 function createFolder(parent: string): { folder: string; lock: FolderLock } {
-  for (let attempt = 1; attempt <= CREATE_ATTEMPTS_MAX; attempt += 1) {
-    const folder = path.join(parent, randomUUID());
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const lock = lockNewFolder(folder);
-    if (lock !== undefined) return { folder, lock };
-  }
-  throw new Error('every new folder was taken by another process');
+  const folder = path.join(parent, randomUUID());
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return { folder, lock: lockNewFolder(folder) };
 }
 
 class OwnJournal implements Journal {
@@ -101,8 +94,8 @@ class OwnJournal implements Journal {
     }
   }
 
-  read(after = 0): AsyncGenerator<JournaledEvent, void, void> {
-    return this.#writer.read(after);
+  read(after = 0, onLost?: OnLost): AsyncGenerator<JournaledEvent, void, void> {
+    return this.#writer.read(after, onLost);
   }
 
   async adoptable(signal?: AbortSignal): Promise<string[]> {
@@ -121,7 +114,7 @@ class OwnJournal implements Journal {
 
   async adopt(folder: string): Promise<AdoptedJournal> {
     try {
-      const adopted = await adoptJournal(folder, this.#options);
+      const adopted = await adoptJournal(folder, this.#options, (ended) => this.#adopted.delete(ended));
       this.#adopted.add(adopted);
       return adopted;
     } catch (error) {

@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { SpanledgerError } from '@spanledger/protocol';
@@ -70,9 +71,12 @@ describe('the journal', () => {
     const before = segments(journal.folder).length;
     for (let position = 1; position <= 40; position += 1) if (position !== 10) journal.acknowledge(position);
     expect(segments(journal.folder)).toHaveLength(before);
-    await until(() => segments(journal.folder).length <= 2);
+    await until(() => segments(journal.folder).length < before);
     const left = await collect(journal.read());
     expect(left.find(({ position }) => position === 10)).toMatchObject({ event: events[9], acknowledged: false });
+    // Nor is anything after it: whoever reads this must find the end of each run whose beginning is here.
+    const first = left[0]!.position;
+    expect(left.map(({ position }) => position)).toEqual(Array.from({ length: 41 - first }, (_, i) => first + i));
     journal.acknowledge(10);
     await until(() => segments(journal.folder).length <= 1);
   });
@@ -113,6 +117,44 @@ describe('the journal', () => {
     await journal.close();
     expect(readdirSync(path.dirname(journal.folder))).toEqual([]);
     expect(journal.append(sealedEvent(1))).toMatchObject({ error: { code: 'SPANLEDGER_JOURNAL' } });
+  });
+
+  it('says once that it cannot save what is acknowledged, and saves it when it can', async () => {
+    const problems: SpanledgerError[] = [];
+    const journal = await open(await newDirectory(), { onProblem: (problem) => problems.push(problem) });
+    write(journal, 5, 0);
+    const file = path.join(journal.folder, '0000000001.acks');
+    mkdirSync(file);
+    journal.acknowledge(1);
+    await until(() => problems.length > 0);
+    // Any later one has the same timer before it, and is tried when that has come.
+    for (let position = 2; position <= 4; position += 1) {
+      journal.acknowledge(position);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    expect(problems).toMatchObject([{ code: 'SPANLEDGER_JOURNAL', cause: { code: 'EISDIR' } }]);
+    rmSync(file, { recursive: true });
+    journal.acknowledge(5);
+    await until(() => existsSync(file));
+  });
+
+  it('tells of what it cannot read any more, and reads all the rest', async () => {
+    const journal = await open(await newDirectory());
+    write(journal, 40);
+    await journal.whenDurable(40);
+    await journal.close();
+    const [first, second] = segments(journal.folder).map((name) => path.join(journal.folder, name));
+    const bytes = await readFile(first!);
+    bytes[1000] = bytes[1000]! ^ 1;
+    await writeFile(first!, bytes);
+    rmSync(second!);
+    journal.acknowledge(1);
+    const lost: number[] = [];
+    const read = (await collect(journal.read(0, (positions) => lost.push(...positions)))).map(({ position }) => position);
+    expect(lost.length).toBeGreaterThan(2);
+    expect([...read, ...lost].sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+    for (const position of lost) journal.acknowledge(position);
+    await collect(journal.read(0, () => expect.unreachable('it has been told')));
   });
 
   it('works where a path is too long for a socket, and for any producer', async () => {
@@ -213,6 +255,30 @@ describe('the journal of a dead process', () => {
     adopted.markReported();
     expect(adopted.isReported).toBe(true);
     expect(problems).toMatchObject([{ code: 'SPANLEDGER_JOURNAL', cause: { code: 'ENOENT' } }]);
+  });
+
+  it('is counted for as long as it is held', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    write(dead, 20);
+    await dead.close();
+    const journal = await open(directory);
+    const before = journal.stats.bytes;
+    const adopted = await journal.adopt(dead.folder);
+    expect(journal.stats.bytes).toBe(before + adopted.bytes);
+    await adopted.close();
+    expect(journal.stats.bytes).toBe(before);
+  });
+
+  it('is not taken for one while it is being made, and no longer than a minute', async () => {
+    const directory = await newDirectory();
+    const journal = await open(directory);
+    const folder = path.join(path.dirname(journal.folder), randomUUID());
+    mkdirSync(folder);
+    expect(await journal.adoptable()).toEqual([]);
+    const longAgo = Date.now() / 1000 - 61;
+    utimesSync(folder, longAgo, longAgo);
+    expect(await journal.adoptable()).toEqual([folder]);
   });
 
   it('is not confused with one that is being opened', async () => {
