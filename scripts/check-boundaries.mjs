@@ -13,6 +13,7 @@ const MAY_IMPORT = {
   express: ['otel', 'audit'],
   fastify: ['otel', 'audit'],
   node: ['protocol', 'otel', 'audit', 'jetstream'],
+  cli: ['protocol', 'ledger', 'jetstream', 'audit'],
   testkit: ['protocol'],
 };
 const BROWSER_SAFE = ['protocol', 'ledger'];

@@ -1,5 +1,5 @@
 import type { WorkflowContext } from '@spanledger/otel/internal';
-import type { WriteOutcome } from '@spanledger/protocol';
+import type { Jwks, WriteOutcome } from '@spanledger/protocol';
 import type { EventInput } from './event-input.ts';
 import type { PipelineHealth } from './pipeline/health.ts';
 import type { RunBrackets } from './pipeline/run-brackets.ts';
@@ -61,6 +61,9 @@ export interface AuditPipeline {
 
   /** How it is doing now. */
   health(): PipelineHealth;
+
+  /** The public keys that its events can be verified with; `undefined` where nothing is signed. */
+  jwks(): Jwks | undefined;
 
   /** Waits until everything emitted so far has an outcome. @returns false if the deadline came first. */
   flush(deadlineMs?: number): Promise<boolean>;

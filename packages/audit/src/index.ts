@@ -11,6 +11,8 @@ export type { AppendOutcome, Journal, JournalStats, OnLost } from './journal/jou
 export type { JournalOptions } from './journal/journal-options.ts';
 export type { JournaledEvent } from './journal/journaled-event.ts';
 export { openJournal } from './journal/open-journal.ts';
+export { readJournal } from './journal/read-journal.ts';
+export type { JournalContents } from './journal/read-journal.ts';
 export type { JournalDamage } from './journal/recovery.ts';
 export type { PositionRange } from './journal/replay-plan.ts';
 export { createAuditPipeline } from './pipeline/create-pipeline.ts';
@@ -37,6 +39,9 @@ export type { GenaiRuleOptions } from './rules/genai.ts';
 export { http } from './rules/http.ts';
 export type { HttpRuleOptions } from './rules/http.ts';
 export { lifecycle } from './rules/lifecycle.ts';
+export { createKeyRing } from './signing/key-ring.ts';
+export type { KeyRing, KeyRingOptions, KeyText, SigningKeys } from './signing/key-ring.ts';
+export type { SigningHealth, SigningOptions } from './signing/signing.ts';
 export { fanOutSink } from './sinks/fan-out-sink.ts';
 export { fileSink } from './sinks/file-sink.ts';
 export { memorySink } from './sinks/memory-sink.ts';

@@ -231,6 +231,7 @@ describe('metrics', () => {
       'spanledger.events refused': 1,
       'spanledger.events failed': 1,
       'spanledger.events shed': 0,
+      'spanledger.events unsigned': 0,
       'spanledger.queue.bytes': 0,
       'spanledger.queue.events': 0,
       'spanledger.retries': 0,

@@ -5,6 +5,8 @@ export type { StreamState } from './ensure-stream.ts';
 export { jetStreamSink } from './jetstream-sink.ts';
 export type { JetStreamSinkOptions, OpenConnection } from './jetstream-sink.ts';
 export type { NatsConnectionLike, NatsMessage, NatsSubscription } from './nats-connection.ts';
+export { parseNatsServers } from './nats-servers.ts';
+export type { NatsServers } from './nats-servers.ts';
 export { readAudit } from './read-audit.ts';
 export type { ReadAuditOptions } from './read-audit.ts';
 export type { StreamDifference, StreamOptions } from './stream-config.ts';

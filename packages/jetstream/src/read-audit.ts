@@ -9,7 +9,10 @@ import { matchesFilter } from './record-filter.ts';
 export interface ReadAuditOptions {
   /** Default `AUDIT_EVENTS`. */
   readonly stream?: string;
-  /** Only this execution, workflow or producer: filters of the server, so the rest of the stream costs nothing. */
+  /**
+   * Only this execution, workflow or producer: filters of the server, so the rest of the stream costs nothing. `''` is none: a
+   * producer's events of `execution: ''` are those of its processes, with its loss reports and checkpoints.
+   */
   readonly execution?: string;
   readonly workflow?: string;
   readonly producer?: string;

@@ -1,7 +1,7 @@
-import { AUDIT_SUBJECT, decodeSubject } from '@spanledger/protocol';
+import { AUDIT_SUBJECT, decodeSubject, withoutForgeForm } from '@spanledger/protocol';
 import type { LedgerRecord } from '@spanledger/protocol';
 
-/** What to look for; absent is anything. */
+/** What to look for; `undefined` is anything, `''` is none. */
 export interface RecordFilter {
   readonly execution?: string | undefined;
   readonly workflow?: string | undefined;
@@ -28,23 +28,19 @@ export function matchesFilter({ subject = AUDIT_SUBJECT, bytes }: LedgerRecord, 
   const parts = decodeSubject(subject);
   if (parts === undefined) return false;
   return (
-    (workflow === undefined || parts.workflowId === workflow) &&
-    (execution === undefined || parts.executionId === execution) &&
+    (workflow === undefined || (parts.workflowId ?? '') === workflow) &&
+    (execution === undefined || (parts.executionId ?? '') === execution) &&
     (producer === undefined || parts.producer === producer)
   );
 }
 
-/** At the top, or in `fields`: the form `forge-1.0` keeps there what Forge does not know. */
 function has(event: Record<string, unknown> | undefined, key: string, value: string | undefined): boolean {
-  if (value === undefined) return true;
-  if (event === undefined) return false;
-  const fields = event['fields'] as Record<string, unknown> | null | undefined;
-  return event[key] === value || fields?.[key] === value;
+  return value === undefined || (event !== undefined && (event[key] ?? '') === value);
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(decoder.decode(bytes));
+    const value = withoutForgeForm(JSON.parse(decoder.decode(bytes)));
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;

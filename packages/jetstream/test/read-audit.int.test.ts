@@ -1,3 +1,4 @@
+import { encodeSubject } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 import { startNats } from '@spanledger/testkit';
 import { describe, expect, it } from 'vitest';
@@ -59,6 +60,20 @@ describe.each(versions.flatMap((version) => Object.entries(CLIENTS).map((client)
       expect(parse(await readAll(connection, { execution: 'exec-1' }))).toEqual(ids(mine));
       const structured = mine.filter(({ seq }) => (seq - 1) % 20 >= 10);
       expect(parse(await readAll(connection, { execution: 'exec-1', flat: false }))).toEqual(ids(structured));
+      await Promise.all([connection.close(), watching.close()]);
+    });
+
+    it("reads a producer's events of no execution", async () => {
+      await using server = await startNats(options);
+      const watching = await observer(server.url);
+      const connection = await connect(server.url);
+      const subject = encodeSubject({ producer: 'svc' });
+      const own = sealRun(3, { subject });
+      await store(
+        connection,
+        interleave([sealRun(3), own, sealRun(3, { subject: encodeSubject({ producer: 'other' }) })]),
+      );
+      expect(parse(await readAll(connection, { producer: 'svc', execution: '' }))).toEqual(ids(own));
       await Promise.all([connection.close(), watching.close()]);
     });
 

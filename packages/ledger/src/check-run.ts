@@ -3,25 +3,44 @@ import type { Finding } from './finding.ts';
 import { isHash } from './hash-list.ts';
 import { judgeHole } from './judge-hole.ts';
 import type { RangeReport } from './loss.ts';
+import { Rivals } from './rivals.ts';
 import type { Content, RunContents } from './run-contents.ts';
+
+/** What else is known of a run when it is judged. */
+export interface RunWitnesses {
+  /** Ranges of it that its own producer reported, by first number. */
+  readonly losses: readonly RangeReport[];
+  /** Numbers whose content is known to be another than was sealed: that the next one does not link to it is no second finding. */
+  readonly suspects: ReadonlySet<number>;
+  /** Whether what is before the first number that is here must be here as well. */
+  readonly fromStart: boolean;
+}
 
 /**
  * Judges one run: every number is an event, or in a hole that is covered or not; every number has one content; every
  * content links to what is before it; and one producer wrote all of it. What is settled needs no look.
- *
- * @param losses ranges of this run that its own producer reported, by first number.
  */
-export function checkRun(run: RunContents, losses: readonly RangeReport[]): Finding[] {
+export function checkRun(run: RunContents, { losses, suspects, fromStart }: RunWitnesses): Finding[] {
   const { runId } = run;
   const findings: Finding[] = [];
+  const rivals = new Rivals(runId);
   let nextSeq = run.settledSeq + 1;
   for (const seq of run.unsettledSeqs()) {
     const contents = run.contentsOf(seq);
-    if (seq > nextSeq) findings.push(...judgeHole(runId, nextSeq, seq - 1, contents[0]?.streamSeq ?? 0, losses));
-    findings.push(...conflicts(runId, seq, contents), ...brokenLinks(runId, contents, expectedLinks(run, seq, losses)));
+    const isHead = nextSeq === 1 && seq > 1;
+    if (seq > nextSeq && (fromStart || !isHead)) {
+      findings.push(...judgeHole(runId, nextSeq, seq - 1, contents[0]?.streamSeq ?? 0, losses));
+    }
+    rivals.add(seq, contents);
+    if (!suspects.has(seq - 1)) findings.push(...brokenLinks(runId, contents, expectedLinks(run, seq, losses)));
     nextSeq = Math.max(nextSeq, seq + 1);
   }
-  findings.push(...lostTail(runId, nextSeq, losses), ...linksOfLost(run, losses), ...strangers(run));
+  findings.push(
+    ...rivals.findings,
+    ...lostTail(runId, nextSeq, losses),
+    ...linksOfLost(run, losses),
+    ...strangers(run),
+  );
   return findings;
 }
 
@@ -68,14 +87,6 @@ function brokenLinks(runId: string, links: readonly Link[], expected: readonly s
       expected,
       actual: prevHash,
     }));
-}
-
-function conflicts(runId: string, seq: number, contents: readonly Content[]): Finding[] {
-  const second = contents[1];
-  if (second === undefined) return [];
-  const places = contents.map(({ hash, streamSeq }) => ({ hash, streamSeq }));
-  const { streamSeq } = second;
-  return [{ cause: 'conflict', runId, seq, eventId: eventId({ runId, seq }), streamSeq, contents: places }];
 }
 
 /** Numbers after the last event that the producer says it gave: without its word nobody would miss them. */

@@ -1,5 +1,6 @@
 import { eventId } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
+import { isSeq, isSha256 } from './field-values.ts';
 import type { Finding } from './finding.ts';
 import type { RunContents } from './run-contents.ts';
 
@@ -32,8 +33,6 @@ interface LostNumbers {
 /** A report that names numbers. */
 export type RangeReport = LossReport & { readonly range: LostNumbers };
 
-const SHA256_HEX = /^[0-9a-f]{64}$/;
-
 /** @param run the run that the event was added to, with this hash. */
 export function readLoss(event: AuditEvent, hash: string, run: RunContents): LossReport {
   const { seq, producer } = event;
@@ -64,15 +63,7 @@ export function unnumberedLoss({ runId, seq, streamSeq, reason, count }: LossRep
 function readRange(event: AuditEvent): LostNumbers | undefined {
   const { run_id: runId, first_seq: firstSeq, last_seq: lastSeq, last_hash: lastHash } = event.fields ?? {};
   const prevHash = event.fields?.['prev_hash'];
-  if (typeof runId !== 'string' || !isHash(lastHash)) return undefined;
+  if (typeof runId !== 'string' || !isSha256(lastHash)) return undefined;
   if (!isSeq(firstSeq) || !isSeq(lastSeq) || lastSeq < firstSeq) return undefined;
-  return { runId, firstSeq, prevHash: isHash(prevHash) ? prevHash : undefined, lastSeq, lastHash };
-}
-
-function isHash(value: unknown): value is string {
-  return typeof value === 'string' && SHA256_HEX.test(value);
-}
-
-function isSeq(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 1;
+  return { runId, firstSeq, prevHash: isSha256(prevHash) ? prevHash : undefined, lastSeq, lastHash };
 }

@@ -10,13 +10,19 @@ export interface LedgerCounts {
   readonly losses: number;
   /** Records beyond the first with the same bytes. Harmless. */
   readonly duplicates: number;
-  /** Numbers with more than one content. */
+  /** Numbers, and rows of numbers, with more than one content. */
   readonly conflicts: number;
   /** Events that arrived after a higher number of their run. Harmless; it depends on the order of reading. */
   readonly reordered: number;
   /** `broken` if some `prev_hash` does not fit. A hole does not break the chain. */
   readonly chain: 'ok' | 'broken';
 }
+
+/**
+ * `ended` once its terminal event was read; `abandoned` if there is none, and a later process of its producer found that its own had
+ * died. Open is a state: the run goes on, or nobody has found that yet.
+ */
+export type RunState = 'open' | 'ended' | 'abandoned';
 
 /** One run. */
 export interface RunSummary extends LedgerCounts {
@@ -25,8 +31,9 @@ export interface RunSummary extends LedgerCounts {
   readonly producers: readonly string[];
   /** The highest number seen. */
   readonly lastSeq: number;
-  /** `ended` once its terminal event was read. Open is a state: the run goes on, or its process died. */
-  readonly state: 'open' | 'ended';
+  readonly state: RunState;
+  /** There was a later attempt at the step that this run was called for. A state as well. */
+  readonly superseded: boolean;
   /** Events after the terminal one, still in sequence. A state as well. */
   readonly lateEvents: number;
 }
@@ -36,11 +43,15 @@ export interface LedgerReport extends LedgerCounts {
   /** By `run_id`, so in order of their start. */
   readonly runs: readonly RunSummary[];
   readonly openRuns: number;
+  readonly abandonedRuns: number;
   readonly producers: readonly string[];
-  /** Events of the older profile without `run_id`, which this reader does not verify. */
-  readonly foreign: number;
+  /** Events of Forge's own profile, without `run_id`: they have chains and numbers of another kind. Not in `events`. */
+  readonly forgeEvents: number;
   /** In stream order. */
   readonly findings: readonly Finding[];
-  /** Nothing was found but losses that were reported: every number is an event or a reported loss. */
+  /**
+   * Every number is an event or a reported loss, and nothing speaks against the record: nothing was found but losses that were reported,
+   * and clocks that are ahead.
+   */
   readonly verified: boolean;
 }

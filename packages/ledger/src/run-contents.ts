@@ -21,6 +21,9 @@ export interface Content {
  */
 export class RunContents {
   readonly runId: string;
+  readonly execution: string | undefined;
+  /** The attempt at a step that the run as a whole is: one that was called as such, and not the orchestrator's own run. */
+  readonly attempt: { readonly stepId: string; readonly epoch: number } | undefined;
   /** The lowest number of a terminal event. */
   terminalSeq: number | undefined;
   lastSeq = 0;
@@ -38,8 +41,13 @@ export class RunContents {
   /** The lowest number that each producer signs; of rivals, the one with the lower hash, so that arrival does not count. */
   #firsts: readonly FirstEvent[] = [];
 
-  constructor(runId: string) {
-    this.runId = runId;
+  /** @param event one of its events, whichever. */
+  constructor(event: AuditEvent) {
+    const { step_id: stepId, attempt_epoch: epoch } = event;
+    this.runId = event.run_id;
+    this.execution = event.workflow_execution_id;
+    if (event.invocation_caller !== undefined && stepId !== undefined && epoch !== undefined)
+      this.attempt = { stepId, epoch };
   }
 
   /** @returns whether it is new; `false` for a copy of bytes seen before. */

@@ -1,16 +1,18 @@
 import type { Finding } from './finding.ts';
+import type { ForgeCounts } from './forge-ledger.ts';
 import type { LedgerCounts, LedgerReport, RunSummary } from './report.ts';
 import type { RunContents } from './run-contents.ts';
+import type { RunStanding } from './run-states.ts';
 
 /** @param found what `checkRun` found in it. */
-export function summarise(run: RunContents, found: readonly Finding[]): RunSummary {
+export function summarise(run: RunContents, found: readonly Finding[], standing: RunStanding): RunSummary {
   const { terminalSeq } = run;
   return {
     runId: run.runId,
     producers: run.producers().sort(),
     events: run.events,
     lastSeq: run.lastSeq,
-    state: terminalSeq === undefined ? 'open' : 'ended',
+    ...standing,
     lateEvents: terminalSeq === undefined ? 0 : run.countAfter(terminalSeq),
     duplicates: run.duplicates,
     reordered: run.reordered,
@@ -18,19 +20,23 @@ export function summarise(run: RunContents, found: readonly Finding[]): RunSumma
   };
 }
 
-export function total(runs: readonly RunSummary[], findings: readonly Finding[], foreign: number): LedgerReport {
+/** Of what was found, these say nothing against the record. */
+const HARMLESS: ReadonlySet<Finding['cause']> = new Set(['loss', 'loss_unnumbered', 'clock_skew']);
+
+export function total(runs: readonly RunSummary[], findings: readonly Finding[], forge: ForgeCounts): LedgerReport {
   const sum = (count: (run: RunSummary) => number): number => runs.reduce((before, run) => before + count(run), 0);
   return {
     runs: [...runs].sort((a, b) => compare(a.runId, b.runId)),
     openRuns: countWhere(runs, (run) => run.state === 'open'),
-    producers: [...new Set(runs.flatMap((run) => run.producers))].sort(),
+    abandonedRuns: countWhere(runs, (run) => run.state === 'abandoned'),
+    producers: [...new Set(runs.flatMap((run) => run.producers).concat(forge.producers))].sort(),
     events: sum((run) => run.events),
-    duplicates: sum((run) => run.duplicates),
+    duplicates: sum((run) => run.duplicates) + forge.duplicates,
     reordered: sum((run) => run.reordered),
     ...countFindings(findings),
-    foreign,
+    forgeEvents: forge.events,
     findings: [...findings].sort(byPlace),
-    verified: findings.every(({ cause }) => cause === 'loss' || cause === 'loss_unnumbered'),
+    verified: findings.every(({ cause }) => HARMLESS.has(cause)),
   };
 }
 
@@ -41,7 +47,7 @@ function countFindings(findings: readonly Finding[]): FromFindings {
   return {
     gaps: count('gap'),
     losses: count('loss') + count('loss_unnumbered'),
-    conflicts: count('conflict'),
+    conflicts: count('conflict') + count('fork'),
     chain: count('broken_chain') > 0 ? 'broken' : 'ok',
   };
 }

@@ -22,6 +22,8 @@ class Tree {
   /** Runs and spans in the order of their first entry: the order of siblings. */
   readonly #nodes: GrowingNode[] = [];
   readonly #parents = new Map<GrowingNode, GrowingNode>();
+  /** From each node that hangs somewhere to one further up: not always its parent, so that a root is soon found. */
+  readonly #shortcuts = new Map<GrowingNode, GrowingNode>();
   readonly #callers = new CallerIndex();
 
   add(entry: TimelineEntry): void {
@@ -86,9 +88,22 @@ class Tree {
   /** Does nothing if the node has a parent, or if the parent is the node or below it. */
   #hang(node: GrowingNode, parent: GrowingNode): void {
     if (this.#parents.has(node)) return;
-    for (let up: GrowingNode | undefined = parent; up !== undefined; up = this.#parents.get(up))
-      if (up === node) return;
+    // It hangs nowhere, so what is below it is what has it for a root.
+    if (this.#rootOf(parent) === node) return;
     this.#parents.set(node, parent);
+    this.#shortcuts.set(node, parent);
+  }
+
+  /** Every way up is shortened as it is gone: 20,000 spans inside each other would take seconds otherwise. */
+  #rootOf(node: GrowingNode): GrowingNode {
+    let root = node;
+    for (let up = this.#shortcuts.get(root); up !== undefined; up = this.#shortcuts.get(root)) root = up;
+    for (let at = node; at !== root;) {
+      const up = this.#shortcuts.get(at) as GrowingNode;
+      this.#shortcuts.set(at, root);
+      at = up;
+    }
+    return root;
   }
 }
 

@@ -1,27 +1,49 @@
-import { AUDIT_SUBJECT, decodeSubject, eventId, parseEvent } from '@spanledger/protocol';
+import { eventId, parseEvent } from '@spanledger/protocol';
 import type { AuditEvent, LedgerRecord, Sha256 } from '@spanledger/protocol';
 import { checkRun } from './check-run.ts';
+import { ClockCheck } from './clock-check.ts';
 import type { Finding } from './finding.ts';
+import { ForgeLedger } from './forge-ledger.ts';
+import { HeadClaims, checkClaims, deletedRun, readClaims } from './head-claims.ts';
+import { judgeHole } from './judge-hole.ts';
 import { hasRange, readLoss, unnumberedLoss } from './loss.ts';
 import type { LossReport, RangeReport } from './loss.ts';
-import { judgeHole } from './judge-hole.ts';
 import { forEachRecord } from './records.ts';
 import type { LedgerRecords } from './records.ts';
 import type { LedgerReport, RunSummary } from './report.ts';
 import { RunContents } from './run-contents.ts';
+import { RunStates } from './run-states.ts';
+import { SignatureCheck } from './signature-check.ts';
+import type { SignatureOptions } from './signature-check.ts';
+import { SubjectCheck } from './subject-check.ts';
 import { summarise, total } from './summarise.ts';
 
 /** Runs that have ended and are still kept in full. */
 const ENDED_MAX = 2_000;
+const NONE: ReadonlySet<number> = new Set();
 
 export interface VerifyOptions {
   /** SHA-256 as 64 lowercase hex; in Node: `(bytes) => createHash('sha256').update(bytes).digest('hex')`. */
   readonly sha256: Sha256;
+  /** Without it signatures are not looked at. */
+  readonly signatures?: SignatureOptions;
+  /**
+   * Only the runs of this execution are judged. Others that are read with them (their producers' instance runs, from the first event of
+   * the execution on) bear witness: loss reports and checkpoints.
+   */
+  readonly execution?: string;
+  /**
+   * Whether the records begin where the ledger begins. Default true. If not (a part of a stream, or one whose oldest events have
+   * expired), it is no finding that the first numbers of a run, or a run that is only spoken of, are not there.
+   */
+  readonly fromStart?: boolean;
+  /** An event that was stored so much before it says that it happened is a `clock_skew`. Milliseconds; default 60,000. */
+  readonly clockSkewMs?: number;
 }
 
 /**
- * Reads records to their end and says whether every number of every run is an event or a reported loss, and whether
- * each event links to the one before.
+ * Reads records to their end and says whether every number of every run is an event or a reported loss, whether each event links to
+ * the one before, and whether what producers say of their runs, in checkpoints and signatures, holds.
  *
  * The order of the records does not matter. An `audit_loss` covers what is read together with it: read one execution
  * together with its producers' instance runs. Bounds: see `LedgerVerifier`. It rejects only if `records` does.
@@ -35,58 +57,122 @@ export async function verify(records: LedgerRecords, options: VerifyOptions): Pr
 /**
  * `verify`, step by step: for a reader that never comes to an end.
  *
- * Memory: about 100 bytes for each event, 400 where they are out of order or behind a hole; nothing of their content.
+ * Memory: about 100 bytes for each event of a run that is open, 400 where they are out of order or behind a hole; of runs that have
+ * ended about 600 bytes and 16 for each event; nothing of their content.
  */
 export class LedgerVerifier {
-  readonly #sha256: Sha256;
+  readonly #options: VerifyOptions;
   readonly #runs = new Map<string, RunContents>();
   readonly #losses: LossReport[] = [];
+  readonly #claims = new HeadClaims();
+  readonly #states = new RunStates();
+  readonly #forge: ForgeLedger;
+  readonly #subjects = new SubjectCheck();
+  readonly #signatures: SignatureCheck | undefined;
+  readonly #clock: ClockCheck;
   /** What is known on sight; the rest waits for the whole run. */
   readonly #onSight: Finding[] = [];
-  /** Subjects repeat, event after event: one is decoded once. */
-  #subject: { readonly text: string; readonly producer: string | undefined } | undefined;
-  #foreign = 0;
+  /** Of each run, numbers whose content is not what was signed. */
+  readonly #forged = new Map<string, Set<number>>();
   /** Oldest first. */
   readonly #justEnded: RunContents[] = [];
 
   constructor(options: VerifyOptions) {
-    this.#sha256 = options.sha256;
+    this.#options = options;
+    this.#signatures = options.signatures && new SignatureCheck(options.signatures);
+    this.#clock = new ClockCheck(options.clockSkewMs);
+    this.#forge = new ForgeLedger(options, this.#signatures);
   }
 
   /** Takes one record in. Never throws on what is in it. */
   add(record: LedgerRecord): void {
-    const { bytes, streamSeq, subject } = record;
-    const event = parseEvent(bytes);
-    if (event === undefined) {
-      this.#addStranger(record);
-      return;
-    }
-    if (subject !== undefined && subject !== AUDIT_SUBJECT) this.#checkSubject(event, subject, streamSeq);
-    const run = this.#run(event.run_id);
-    const hash = this.#sha256(bytes);
-    const hadEnded = run.terminalSeq !== undefined;
-    if (!run.add(event, hash, streamSeq)) return;
-    if (event.event === 'audit_loss') this.#losses.push(readLoss(event, hash, run));
-    if (!hadEnded && run.terminalSeq !== undefined) this.#ended(run);
+    const event = parseEvent(record.bytes);
+    if (event === undefined) this.#addStranger(record);
+    else this.#addEvent(event, record);
   }
 
   /** The verdict on everything added so far. More may be added after. */
   report(): LedgerReport {
-    const findings = this.#onSight.concat(this.#losses.filter((loss) => !hasRange(loss)).map(unnumberedLoss));
+    const findings = [
+      ...this.#onSight,
+      ...(this.#signatures?.downgraded() ?? []),
+      ...this.#losses.filter((loss) => !hasRange(loss)).map(unnumberedLoss),
+    ];
     const lossesByRun = groupByRun(this.#losses.filter(hasRange));
     const runs: RunSummary[] = [];
     for (const run of this.#runs.values()) {
-      const [owner] = run.producers();
-      // A producer speaks for its own runs only, and writing into a run does not make it one's own.
-      const losses = lossesByRun.get(run.runId)?.filter(({ producer }) => producer === owner) ?? [];
-      const found = checkRun(run, losses);
-      runs.push(summarise(run, found));
+      if (!this.#isJudged(run)) continue;
+      const found = this.#judge(run, lossesByRun.get(run.runId) ?? []);
+      runs.push(summarise(run, found, this.#states.of(run)));
       findings.push(...found);
     }
-    for (const [runId, losses] of lossesByRun) {
-      if (!this.#runs.has(runId)) findings.push(...lostWhole(runId, losses));
+    findings.push(...this.#missingRuns(lossesByRun));
+    return total(runs, [...this.#inScope(findings), ...this.#forge.findings()], this.#forge.counts());
+  }
+
+  #addEvent(event: AuditEvent, { bytes, streamSeq, subject, storedAtMs }: LedgerRecord): void {
+    const hash = this.#options.sha256(bytes);
+    const run = this.#run(event);
+    const mismatch = this.#subjects.check(event, subject, streamSeq);
+    if (mismatch !== undefined) this.#onSight.push(mismatch);
+    const hadEnded = run.terminalSeq !== undefined;
+    if (!run.add(event, hash, streamSeq)) return;
+    const skew = this.#clock.check(event, streamSeq, storedAtMs);
+    if (skew !== undefined) this.#onSight.push(skew);
+    this.#checkSignature(event, streamSeq);
+    if (event.event === 'audit_loss') this.#losses.push(readLoss(event, hash, run));
+    for (const claim of readClaims(event, streamSeq)) this.#claims.add(claim, this.#runs.get(claim.runId));
+    this.#states.see(event);
+    if (!hadEnded && run.terminalSeq !== undefined) this.#ended(run);
+  }
+
+  #checkSignature(event: AuditEvent, streamSeq: number): void {
+    const { run_id: runId, seq } = event;
+    const finding = this.#signatures?.check(event, { runId, seq, eventId: eventId({ runId, seq }), streamSeq });
+    if (finding === undefined) return;
+    this.#onSight.push(finding);
+    if (finding.cause !== 'signature_invalid') return;
+    const forged = this.#forged.get(finding.runId);
+    if (forged === undefined) this.#forged.set(finding.runId, new Set([finding.seq]));
+    else forged.add(finding.seq);
+  }
+
+  #judge(run: RunContents, reported: readonly RangeReport[]): Finding[] {
+    const { fromStart = true } = this.#options;
+    const [owner] = run.producers();
+    // A producer speaks for its own runs only, and writing into a run does not make it one's own.
+    const losses = reported.filter(({ producer }) => producer === owner);
+    const forged = this.#forged.get(run.runId) ?? NONE;
+    const claimed = checkClaims(run, this.#claims.of(run.runId, run), losses).filter(({ seq }) => !forged.has(seq));
+    const rewritten = claimed.filter(({ kind }) => kind === 'rewritten').map(({ seq }) => seq);
+    const suspects = rewritten.length === 0 ? forged : new Set([...forged, ...rewritten]);
+    return [...checkRun(run, { losses, suspects, fromStart }), ...claimed];
+  }
+
+  /** What is only spoken of: reported lost, or said to be stored. */
+  #missingRuns(lossesByRun: ReadonlyMap<string, readonly RangeReport[]>): Finding[] {
+    const findings: Finding[] = [];
+    for (const [runId, losses] of lossesByRun) if (!this.#runs.has(runId)) findings.push(...lostWhole(runId, losses));
+    const { execution, fromStart = true } = this.#options;
+    // Of which execution it was, nobody says.
+    if (execution !== undefined || !fromStart) return findings;
+    for (const runId of this.#claims.runIds) {
+      if (!this.#runs.has(runId)) findings.push(...deletedRun(this.#claims.of(runId, undefined)));
     }
-    return total(runs, findings, this.#foreign);
+    return findings;
+  }
+
+  #isJudged(run: RunContents): boolean {
+    const { execution } = this.#options;
+    return execution === undefined || run.execution === execution;
+  }
+
+  #inScope(findings: readonly Finding[]): readonly Finding[] {
+    if (this.#options.execution === undefined) return findings;
+    return findings.filter((finding) => {
+      const run = finding.cause === 'unparsable' ? undefined : this.#runs.get(finding.runId);
+      return finding.cause === 'unparsable' || (run !== undefined && this.#isJudged(run));
+    });
   }
 
   /** I7: what ended long ago is let go, except where something about it is still to be judged. */
@@ -96,33 +182,16 @@ export class LedgerVerifier {
     for (const ended of this.#justEnded.splice(0, ENDED_MAX / 2)) if (ended.isWhole) ended.letGo();
   }
 
-  #run(runId: string): RunContents {
-    let run = this.#runs.get(runId);
-    if (run === undefined) this.#runs.set(runId, (run = new RunContents(runId)));
+  #run(event: AuditEvent): RunContents {
+    let run = this.#runs.get(event.run_id);
+    if (run === undefined) this.#runs.set(event.run_id, (run = new RunContents(event)));
     return run;
   }
 
-  #checkSubject(event: AuditEvent, subject: string, streamSeq: number): void {
-    if (this.#subject?.text !== subject) this.#subject = { text: subject, producer: decodeSubject(subject)?.producer };
-    const { run_id: runId, seq, producer } = event;
-    if (this.#subject.producer === producer) return;
-    const place = { runId, seq, eventId: eventId({ runId, seq }), streamSeq };
-    this.#onSight.push({ cause: 'producer_mismatch', ...place, producer, subject });
-  }
-
-  #addStranger({ bytes, streamSeq, subject }: LedgerRecord): void {
-    if (isForeign(bytes)) this.#foreign += 1;
-    else this.#onSight.push({ cause: 'unparsable', streamSeq, ...(subject !== undefined && { subject }) });
-  }
-}
-
-/** An event of the older profile: it has a name and a sequence of its own, but no run. */
-function isForeign(bytes: Uint8Array): boolean {
-  try {
-    const event = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Partial<AuditEvent> | null;
-    return typeof event?.event === 'string' && event.run_id === undefined;
-  } catch {
-    return false;
+  #addStranger(record: LedgerRecord): void {
+    const { streamSeq, subject } = record;
+    if (this.#forge.add(record)) return;
+    this.#onSight.push({ cause: 'unparsable', streamSeq, ...(subject !== undefined && { subject }) });
   }
 }
 

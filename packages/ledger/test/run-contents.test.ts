@@ -11,10 +11,11 @@ it('a whole run is settled in the end, whatever order it came in: nothing waits 
   });
   fc.assert(
     fc.property(orders, (order) => {
-      const contents = new RunContents(order[0]!.runId);
+      const contents = new RunContents(parseEvent(order[0]!.bytes)!);
       order.forEach(({ bytes, hash }, index) => contents.add(parseEvent(bytes)!, hash, index + 1));
       expect(contents.settledSeq).toBe(order.length);
       expect(contents.unsettledSeqs()).toEqual([]);
+      expect(contents.isWhole).toBe(true);
     }),
   );
 });

@@ -74,14 +74,6 @@ describe('a sound ledger has no findings', () => {
     expect(await verify(stored([abandoned]), { sha256 })).toMatchObject({ ...clean, openRuns: 0 });
   });
 
-  it('events of the older profile, which have no run: counted, not judged', async () => {
-    const bytes = new TextEncoder().encode(
-      '{"ts":"2026-01-02T03:04:05Z","event":"llm_call","correlation_id":"x","seq":7}',
-    );
-    const report = await verify([{ bytes, streamSeq: 1, subject: 'auditEvent' }], { sha256 });
-    expect(report).toMatchObject({ ...clean, foreign: 1, events: 0 });
-  });
-
   it('an asynchronous source, and a report in the middle of reading', async () => {
     const records = stored(new TestRun().complete(4));
     async function* source() {

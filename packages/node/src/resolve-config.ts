@@ -1,12 +1,12 @@
 import { genai, http } from '@spanledger/audit';
 import type { DesignationRules } from '@spanledger/audit';
+import { parseNatsServers } from '@spanledger/jetstream';
+import type { NatsServers } from '@spanledger/jetstream';
 import type { TrustInbound } from '@spanledger/otel';
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { NATS_KEYS } from './config.ts';
 import type { NatsConfig, SpanledgerConfig } from './config.ts';
-import { parseNatsServers } from './nats-servers.ts';
-import type { NatsServers } from './nats-servers.ts';
 import { resolveJournal } from './resolve-journal.ts';
 import type { ResolvedJournal } from './resolve-journal.ts';
 import { refuseUnknown } from './unknown-option.ts';

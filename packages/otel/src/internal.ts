@@ -1,5 +1,7 @@
 // For the packages of this repository, which are released together. It changes without notice.
 export { isAbortError } from './abort-error.ts';
+export { watchAnsweredRuns } from './answered-runs.ts';
+export type { AnsweredRun } from './answered-runs.ts';
 export { linkSpan, workflowOf, workflowOfSpan } from './link-span.ts';
 export { markProbe } from './pipeline-probe.ts';
 export { processState } from './process-state.ts';

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { ROOT_CONTEXT, context, propagation, trace } from '@opentelemetry/api';
 import type { Context } from '@opentelemetry/api';
 import { isTracingSuppressed } from '@opentelemetry/core';
-import { RUN_ID_HEADER } from '@spanledger/protocol';
+import { RUN_ID_HEADER, RUN_RECORDED_HEADER } from '@spanledger/protocol';
 import { carrierGetter } from './carriers.ts';
 import { workflowOfCarrier } from './inbound.ts';
 import { processState } from './process-state.ts';
@@ -15,7 +15,8 @@ import type { WorkflowContext } from './workflow-context.ts';
  * Runs the rest of an HTTP request in its workflow context. The Express middleware and the Fastify plugin are made of
  * this; under plain `node:http` call it first thing in the request listener.
  *
- * It answers a trusted workflow request with `X-Workflow-Run-Id`, and is the run's lifecycle emitter unless another one
+ * It answers a trusted workflow request with `X-Workflow-Run-Id` (and `X-Workflow-Run-Recorded`, if there is an event of it
+ * by now), and is the run's lifecycle emitter unless another one
  * has claimed it. A request that HTTP instrumentation was told to ignore (tracing is suppressed) is passed through.
  *
  * @returns what `next` returns. It throws only what `next` throws (I5).
@@ -23,9 +24,9 @@ import type { WorkflowContext } from './workflow-context.ts';
 export function serveRequest<T>(request: IncomingMessage, response: ServerResponse, next: () => T): T {
   if (isTracingSuppressed(context.active())) return next();
   const { scope, ctx } = enterRequest(request.headers);
-  if (isInWorkflow(scope.workflow) && !response.headersSent) response.setHeader(RUN_ID_HEADER, scope.run.id);
-
   const end = beginRun(scope);
+  if (isInWorkflow(scope.workflow) && !response.headersSent) nameRun(scope, response);
+
   whenServed(request, response, (interruption) => {
     if (end !== undefined) end(interruption ?? outcomeOfStatus(response.statusCode));
     // The entry span is the emitter, and cannot tell a client that went away from a success.
@@ -36,6 +37,11 @@ export function serveRequest<T>(request: IncomingMessage, response: ServerRespon
   context.bind(ctx, request);
   context.bind(ctx, response);
   return context.with(ctx, next);
+}
+
+function nameRun({ run }: WorkflowContext, response: ServerResponse): void {
+  response.setHeader(RUN_ID_HEADER, run.id);
+  if (run.chain.seq > 0) response.setHeader(RUN_RECORDED_HEADER, 'true');
 }
 
 function enterRequest(headers: IncomingHttpHeaders): { scope: WorkflowContext; ctx: Context } {

@@ -6,6 +6,7 @@ export type { AuditEvent, AuditEventDraft, JsonValue } from './envelope.ts';
 export { ERROR_CODES, SpanledgerError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
 export { AGENT_EVENTS, LEDGER_EVENTS, ORCHESTRATOR_EVENTS, isEventName, isTerminalEvent } from './event-types.ts';
+export { withoutForgeForm } from './forge-form.ts';
 export { JWKS_PATH, readJwks } from './jwks.ts';
 export type { Jwk, Jwks, VerificationKey } from './jwks.ts';
 export type { LedgerRecord } from './ledger-record.ts';
@@ -23,6 +24,7 @@ export {
   CORRELATION_ID_HEADER,
   RUN_ID_ATTRIBUTE,
   RUN_ID_HEADER,
+  RUN_RECORDED_HEADER,
   WORKFLOW_FIELDS,
 } from './workflow-fields.ts';
 export type { WorkflowIdentity } from './workflow-fields.ts';

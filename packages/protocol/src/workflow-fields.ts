@@ -26,6 +26,12 @@ export const WORKFLOW_FIELDS = [
 /** Answered on trusted workflow requests, so that a caller can name the run that served it. */
 export const RUN_ID_HEADER = 'X-Workflow-Run-Id';
 
+/**
+ * Answered beside it, with the value `true`, where that run had an event when the answer began: whoever looks for it in the
+ * ledger must find it. A run in which nothing has been recorded yet may stay without events for ever.
+ */
+export const RUN_RECORDED_HEADER = 'X-Workflow-Run-Recorded';
+
 /** Set on every span that belongs to a request, a message or an orchestrator scope. */
 export const RUN_ID_ATTRIBUTE = 'forge.run.id';
 

@@ -42,10 +42,11 @@ export default {
       context.progress(`round ${round} of ${rounds}`);
     }
     producers.push(...(await runHeirs(context, options)));
-    const figures = await account({ servers: server.url, producers });
+    const figures = await account({ servers: server.url, producers, clocks: true });
     const { backwards, aDayAhead } = await jumpsInLedger(server.url);
     // Else the clock was never shifted, and nothing was tried.
     if (backwards === 0 || aDayAhead === 0) figures.problems.push('no jump of the clock is in the ledger');
+    if (figures.notes.clock_skews === 0) figures.problems.push('verify does not tell that clocks were ahead');
     Object.assign(figures.notes, {
       ts_backwards: backwards,
       ts_a_day_ahead: aDayAhead,

@@ -17,9 +17,17 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
  * @param {{ process: string, tallyFile: string, killed: boolean, stderr?: string }[]} from.producers all that ever wrote there
  * @param {boolean} [from.times] tell when each message was stored
  * @param {boolean} [from.checkpoints] hold checkpoints against the places of what they name; not where a server lost some of it
+ * @param {boolean} [from.clocks] clocks were set: that a reader finds them ahead is noted, and no problem
  * @returns the figures of a case without `faults`, with `problems`, `notes` and, if asked for, `times`
  */
-export async function account({ servers, stream = 'AUDIT_EVENTS', producers, times = false, checkpoints = true }) {
+export async function account({
+  servers,
+  stream = 'AUDIT_EVENTS',
+  producers,
+  times = false,
+  checkpoints = true,
+  clocks = false,
+}) {
   const accounting = new Accounting();
   const storedAtMs = [];
   await readStream({ servers, stream }, (record) => {
@@ -29,7 +37,7 @@ export async function account({ servers, stream = 'AUDIT_EVENTS', producers, tim
   const tallies = producers.map(({ process, tallyFile, killed, stderr = '' }) => {
     return { process, killed, stderr, runs: readTally(tallyFile) };
   });
-  const figures = accounting.settle(tallies, { checkpoints, finals: true });
+  const figures = accounting.settle(tallies, { checkpoints, finals: true, clocks });
   return { ...figures, ...(times && { times: Float64Array.from(storedAtMs) }) };
 }
 
@@ -44,10 +52,11 @@ export class Accounting {
   }
 
   /** @param {{ process: string, killed: boolean, stderr: string, runs: { offered: number, accepted: number }[] }[]} tallies */
-  settle(tallies, { checkpoints = true, finals = false } = {}) {
+  settle(tallies, { checkpoints = true, finals = false, clocks = false } = {}) {
     const book = this.#book;
     const { counts, notes, problems } = comparePayloads(book, tallies);
     const chains = checkRuns(book);
+    const report = this.#verifier.report();
     problems.push(
       ...falseAlarms(tallies),
       ...chains.problems,
@@ -55,8 +64,9 @@ export class Accounting {
       ...(checkpoints ? checkCheckpoints(book) : []),
       ...checkAbandoned(book, tallies),
       ...(finals ? checkFinals(book, tallies) : []),
-      ...disagreements(this.#verifier.report(), book, chains.holes),
+      ...disagreements(report, book, chains.holes, clocks ? [...LOSSES, 'clock_skew'] : LOSSES),
     );
+    if (clocks) notes.clock_skews = report.findings.filter(({ cause }) => cause === 'clock_skew').length;
     return { ...counts, problems: firstOf(problems), notes };
   }
 }
@@ -68,9 +78,11 @@ function falseAlarms(tallies) {
     .map(({ process }) => `${process} takes its own repetitions for somebody else's messages`);
 }
 
-/** The packages' own reader must find the same, and nothing but reported losses. */
-function disagreements(report, book, holes) {
-  const findings = report.findings.filter(({ cause }) => cause !== 'loss' && cause !== 'loss_unnumbered');
+const LOSSES = ['loss', 'loss_unnumbered'];
+
+/** The packages' own reader must find the same, and nothing but what is expected. */
+function disagreements(report, book, holes, expected) {
+  const findings = report.findings.filter(({ cause }) => !expected.includes(cause));
   const problems = findings.map((finding) => `verify finds ${JSON.stringify(finding)}`);
   const events = sum([...book.runs.values()].map((run) => run.events));
   if (report.events !== events)

@@ -51,12 +51,12 @@ export class Checkpoints {
     }
   }
 
-  /** The last event of the instance run: it says that the process has ended in order. */
-  writeFinal(): void {
+  /** The last event of the instance run: it says that the process has ended in order. @returns whether it is kept. */
+  writeFinal(): boolean {
     const { heads, hasHoles } = this.#options;
     const namesRuns = !hasHoles();
     while (namesRuns && heads.size > this.#runsMax && this.#writeOne());
-    this.#writeOne(namesRuns ? this.#runsMax : 0, true);
+    return this.#writeOne(namesRuns ? this.#runsMax : 0, true);
   }
 
   #writeOne(runsMax = this.#runsMax, final?: true): boolean {

@@ -92,9 +92,9 @@ export class InstanceRun {
     this.#inheritance?.close();
   }
 
-  /** The end of a process that has recorded anything. */
-  writeFinal(): void {
-    if (this.#hasEvents) this.#checkpoints.writeFinal();
+  /** The end of a process that has recorded anything. @returns false if it is to be said and could not be. */
+  writeFinal(): boolean {
+    return !this.#hasEvents || this.#checkpoints.writeFinal();
   }
 
   /** For the process after this one. */

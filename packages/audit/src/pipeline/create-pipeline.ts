@@ -1,8 +1,8 @@
 import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
-import { SpanledgerError, eventId } from '@spanledger/protocol';
-import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
+import { SpanledgerError, UnsignedEventError, eventId } from '@spanledger/protocol';
+import type { Jwks, SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import type { AuditPipeline, Durability, ShutdownOptions } from '../audit-pipeline.ts';
 import type { Delivery } from '../delivery/delivery.ts';
 import { Outbox } from '../delivery/outbox.ts';
@@ -10,7 +10,8 @@ import { timerMs, within } from '../delivery/within.ts';
 import type { EventInput } from '../event-input.ts';
 import { InstanceRun } from '../instance/instance-run.ts';
 import type { PipelineHealth } from './health.ts';
-import { sinkHealth } from './health.ts';
+import { pipelineHealth } from './health.ts';
+import { notDurable, shutDown } from './pipeline-errors.ts';
 import { LossReporter } from './loss-reporter.ts';
 import { PipelineMetrics } from './pipeline-metrics.ts';
 import type { EventCounts } from './pipeline-metrics.ts';
@@ -25,6 +26,8 @@ const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 const FLUSH_MS = 30_000;
 const SHUTDOWN_MS = 5_000;
 const DURABLE_MS = 5_000;
+/** How often a final checkpoint is tried that cannot be signed. */
+const FINAL_TRIES_MAX = 3;
 
 /**
  * Makes a pipeline. It affects nothing else in the process until it is given to `registerPipeline`.
@@ -45,7 +48,7 @@ class Pipeline implements AuditPipeline {
   readonly #outbox: Outbox;
   readonly #losses: LossReporter;
   readonly #instanceRun: InstanceRun;
-  readonly #counts: EventCounts = { stored: 0, refused: 0, failed: 0, shed: 0 };
+  readonly #counts: EventCounts = { stored: 0, refused: 0, failed: 0, shed: 0, unsigned: 0 };
   /** Those who wait for the outcome of an event, by its id. I7: as many as there are events without an outcome, at most. */
   readonly #awaited = new Map<string, (outcome: WriteOutcome) => void>();
   #sinkError: Error | undefined;
@@ -80,26 +83,25 @@ class Pipeline implements AuditPipeline {
     const { durable = journal === undefined ? 'acknowledged' : 'journal', deadlineMs = DURABLE_MS } = durability;
     if (durable === 'acknowledged') return this.#emitAcknowledged(scope, input, deadlineMs);
     const kept = this.#emit(scope, input);
-    if (journal === undefined || kept === undefined || kept.position === 0) throw notDurable('it is in no journal');
+    if (journal === undefined || kept === undefined || kept.position === 0) throw this.#notKept('it is in no journal');
     await this.#inTime(journal.whenDurable(kept.position), deadlineMs);
     return kept.id;
   }
 
   health(): PipelineHealth {
-    const { sink, journal } = this.#options;
-    const { queue, journalHealthy } = this.#outbox;
-    const { open } = this.#losses;
-    const accepting = this.#shutdown === undefined && !open.full && this.#outbox.accepting;
-    const sinkState = sinkHealth(sink, this.#sinkError, queue.stalledMs);
-    const { refused, failed, shed } = this.#counts;
-    return {
-      status: accepting ? (sinkState.healthy ? 'ok' : 'degraded') : 'failing',
-      accepting,
-      sink: sinkState,
-      queue: { events: queue.events, bytes: queue.bytes },
-      ...(journal && { journal: { folder: journal.folder, healthy: journalHealthy, ...journal.stats } }),
-      losses: { events: refused + failed + shed, unreported: open.count },
-    };
+    return pipelineHealth({
+      ...this.#options,
+      outbox: this.#outbox,
+      losses: this.#losses.open,
+      signing: this.#sealer.signing,
+      counts: this.#counts,
+      sinkError: this.#sinkError,
+      isShutDown: this.#shutdown !== undefined,
+    });
+  }
+
+  jwks(): Jwks | undefined {
+    return this.#options.signing?.keys.jwks();
   }
 
   async flush(deadlineMs: number = FLUSH_MS): Promise<boolean> {
@@ -145,6 +147,11 @@ class Pipeline implements AuditPipeline {
       this.#counts.failed += 1;
       return undefined;
     }
+    if (event instanceof UnsignedEventError) {
+      this.#counts.unsigned += 1;
+      this.#losses.unsigned(event.event);
+      return undefined;
+    }
     const position = this.#outbox.add(event, isOwn);
     if (typeof position === 'number') {
       this.#metrics.sealed(event);
@@ -166,9 +173,14 @@ class Pipeline implements AuditPipeline {
     const acknowledged = new Promise<void>((resolve, reject) => {
       kept = this.#emit(scope, input, (outcome) => (outcome.status === 'stored' ? resolve() : reject(outcome.error)));
     });
-    if (kept === undefined) throw notDurable('there is no room for it');
+    if (kept === undefined) throw this.#notKept('there is no room for it');
     await this.#inTime(acknowledged, deadlineMs);
     return kept.id;
+  }
+
+  #notKept(reason: string): SpanledgerError {
+    const { problem } = this.#sealer.signing;
+    return problem === undefined ? notDurable(reason) : notDurable('it could not be signed', problem);
   }
 
   async #inTime(durable: Promise<void>, deadlineMs: number): Promise<void> {
@@ -237,7 +249,7 @@ class Pipeline implements AuditPipeline {
     // What the first wait shows as lost is reported now; some reports may be on their way already.
     if (isFlushed) this.#losses.drainNow();
     if (isFlushed) await this.#outbox.settled(flushUntil());
-    if (isFlushed || this.#options.journal !== undefined) this.#instanceRun.writeFinal();
+    if (isFlushed || this.#options.journal !== undefined) this.#writeFinal();
     if (isFlushed) await this.#outbox.settled(flushUntil());
     this.#instanceRun.recordHead();
     this.#losses.close();
@@ -247,6 +259,13 @@ class Pipeline implements AuditPipeline {
     this.#closed = !leaveJournal || this.#options.journal === undefined;
     this.#sayWhatIsLeft();
     this.#metrics?.stop();
+    this.#options.signing?.keys.close?.();
+  }
+
+  /** A final checkpoint that could not be signed is a loss as well, and reported before it is tried again. */
+  #writeFinal(): void {
+    for (let tries = 1; tries <= FINAL_TRIES_MAX && !this.#instanceRun.writeFinal(); tries += 1)
+      this.#losses.drainNow();
   }
 
   async #endJournal(deadlineMs: number, leave: boolean): Promise<void> {
@@ -277,12 +296,4 @@ interface Kept {
   readonly id: string;
   /** In the journal; 0 if it is in memory only. */
   readonly position: number;
-}
-
-function notDurable(reason: string, cause?: unknown): SpanledgerError {
-  return new SpanledgerError('SPANLEDGER_NOT_DURABLE', `the event is not durable: ${reason}`, { cause });
-}
-
-function shutDown(): SpanledgerError {
-  return new SpanledgerError('SPANLEDGER_SINK_CLOSED', 'the pipeline was shut down before the event was stored');
 }

@@ -1,4 +1,9 @@
 import type { AuditSink } from '@spanledger/protocol';
+import type { Outbox } from '../delivery/outbox.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Signing, SigningHealth } from '../signing/signing.ts';
+import type { OpenLosses } from './open-losses.ts';
+import type { EventCounts } from './pipeline-metrics.ts';
 
 /** Something is on its way, and nothing has arrived for so long. */
 const STALLED_MS = 5_000;
@@ -7,8 +12,10 @@ const STALLED_MS = 5_000;
 export interface PipelineHealth {
   /**
    * - `ok`: events reach the sink.
-   * - `degraded`: the sink stores nothing at the moment; events are kept, in the journal or in memory.
-   * - `failing`: new events are lost (and reported as such later): there is no room, or the pipeline is shut down.
+   * - `degraded`: the sink stores nothing at the moment, and events are kept, in the journal or in memory; or checkpoints cannot
+   *   be signed.
+   * - `failing`: new events are lost (and reported as such later): there is no room, or none can be signed, or the pipeline is
+   *   shut down.
    */
   readonly status: 'ok' | 'degraded' | 'failing';
   /** A new event would be kept: false exactly when `failing`. */
@@ -32,11 +39,45 @@ export interface PipelineHealth {
     /** It took the last event that it was offered. */
     readonly healthy: boolean;
   };
+  /** Absent where nothing is signed. */
+  readonly signing?: SigningHealth;
   /** Events lost since the start, and how many of them no `audit_loss` in the ledger names yet. */
   readonly losses: { readonly events: number; readonly unreported: number };
 }
 
-export function sinkHealth(sink: AuditSink, lastError: Error | undefined, stalledMs: number): PipelineHealth['sink'] {
+/** What of a pipeline its health is read from. */
+interface HealthParts {
+  readonly sink: AuditSink;
+  readonly journal: Journal | undefined;
+  readonly outbox: Outbox;
+  readonly losses: OpenLosses;
+  readonly signing: Signing;
+  readonly counts: EventCounts;
+  /** What the sink answered last, if that was a failure. */
+  readonly sinkError: Error | undefined;
+  readonly isShutDown: boolean;
+}
+
+export function pipelineHealth(parts: HealthParts): PipelineHealth {
+  const { sink, journal, outbox, losses, signing, sinkError, isShutDown } = parts;
+  const { refused, failed, shed, unsigned } = parts.counts;
+  const { queue, journalHealthy } = outbox;
+  const accepting = !isShutDown && !losses.full && outbox.accepting && !signing.losesEvents;
+  const sinkState = sinkHealth(sink, sinkError, queue.stalledMs);
+  const isWell = sinkState.healthy && signing.problem === undefined;
+  const signingState = signing.health;
+  return {
+    status: accepting ? (isWell ? 'ok' : 'degraded') : 'failing',
+    accepting,
+    sink: sinkState,
+    queue: { events: queue.events, bytes: queue.bytes },
+    ...(journal && { journal: { folder: journal.folder, healthy: journalHealthy, ...journal.stats } }),
+    ...(signingState && { signing: signingState }),
+    losses: { events: refused + failed + shed + unsigned, unreported: losses.count },
+  };
+}
+
+function sinkHealth(sink: AuditSink, lastError: Error | undefined, stalledMs: number): PipelineHealth['sink'] {
   const stalled = stalledMs > STALLED_MS ? `no answer for ${Math.round(stalledMs / 1000)} s` : undefined;
   const problem = sink.status?.().problem?.message ?? lastError?.message ?? stalled;
   return { name: sink.name, healthy: problem === undefined, ...(problem !== undefined && { problem }) };

@@ -6,6 +6,8 @@ import type { LossRange, LossReason } from './open-losses.ts';
 /** After a report that was itself lost: the first wait, and the longest, in milliseconds. */
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
+/** How often the last chance is taken while reports cannot be signed. */
+const LAST_TRIES_MAX = 3;
 
 /** Seals an event into the instance run and queues it; `undefined` if there is no room for it now. */
 type Report = (input: EventInput) => SealedEvent | undefined;
@@ -23,6 +25,7 @@ export class LossReporter {
   #retryInMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
+  #isReporting = false;
   #closed = false;
 
   constructor(report: Report) {
@@ -54,6 +57,16 @@ export class LossReporter {
     if (reported !== undefined) this.#pause();
   }
 
+  /**
+   * An event has its number, and no signature. If it was a report, the next one is tried after a pause, so that a signer which
+   * always fails does not use up a number in each turn.
+   */
+  unsigned(event: SealedEvent): void {
+    this.open.add(event, 'signer');
+    if (this.#isReporting) this.#pause();
+    else this.drainSoon();
+  }
+
   /** An event was stored. If it was a report, the way is free again. */
   stored(event: SealedEvent): void {
     if (this.#retryInMs === 0 || !this.#inFlight.has(event)) return;
@@ -63,8 +76,11 @@ export class LossReporter {
 
   /** Ends any pause and reports what is open now, or as much of it as there is room for: the last chance, at shutdown. */
   drainNow(): void {
-    this.#endPause();
-    this.drain();
+    for (let tries = 1; tries <= LAST_TRIES_MAX; tries += 1) {
+      this.#endPause();
+      this.drain();
+      if (this.#retryInMs === 0) return;
+    }
   }
 
   /** Reports nothing more: what is lost from now on is not in the ledger. */
@@ -76,7 +92,7 @@ export class LossReporter {
   #reportOne(): boolean {
     const range = this.open.take();
     if (range === undefined) return this.#reportUnnumbered();
-    const event = this.#report(lossEvent(lossFields(range)));
+    const event = this.#emit(lossFields(range));
     if (event === undefined) this.open.addRange(range);
     else this.#inFlight.set(event, range);
     return event !== undefined;
@@ -85,10 +101,19 @@ export class LossReporter {
   #reportUnnumbered(): boolean {
     const count = this.open.takeUnnumbered();
     if (count === 0) return false;
-    const event = this.#report(lossEvent({ reason: 'queue_full', count }));
+    const event = this.#emit({ reason: 'queue_full', count });
     if (event === undefined) this.open.unnumbered += count;
     else this.#inFlight.set(event, count);
     return event !== undefined;
+  }
+
+  #emit(fields: Record<string, JsonValue>): SealedEvent | undefined {
+    this.#isReporting = true;
+    try {
+      return this.#report({ event: 'audit_loss', fields });
+    } finally {
+      this.#isReporting = false;
+    }
   }
 
   #pause(): void {
@@ -97,7 +122,7 @@ export class LossReporter {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       // One to try: `drain` stays paused until it is stored.
-      if (!this.#reportOne()) this.#retryInMs = 0;
+      if (!this.#reportOne() && this.#timer === undefined) this.#retryInMs = 0;
     }, this.#retryInMs).unref();
   }
 
@@ -127,8 +152,4 @@ export function lossFields({
     reason,
     count,
   };
-}
-
-function lossEvent(fields: Record<string, JsonValue>): EventInput {
-  return { event: 'audit_loss', fields };
 }

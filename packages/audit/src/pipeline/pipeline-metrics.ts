@@ -12,6 +12,8 @@ export interface EventCounts {
   failed: number;
   /** There was no room for it. */
   shed: number;
+  /** It could not be signed. */
+  unsigned: number;
 }
 
 interface Observed {
@@ -27,7 +29,7 @@ interface EventPlace {
   readonly seq: number;
 }
 
-const OUTCOMES = ['stored', 'refused', 'failed', 'shed'] as const;
+const OUTCOMES = ['stored', 'refused', 'failed', 'shed', 'unsigned'] as const;
 
 /** Buckets of `spanledger.ack.duration`, in seconds: from a server on the same machine to a journal that waited for hours. */
 const DURATION_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600];

@@ -1,6 +1,8 @@
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
-import type { AuditSink } from '@spanledger/protocol';
+import type { AuditSink, EnvelopeForm } from '@spanledger/protocol';
 import type { Journal } from '../journal/journal.ts';
+import { checkSigning } from '../signing/signing.ts';
+import type { SigningOptions } from '../signing/signing.ts';
 import type { LifecycleMode } from './run-brackets.ts';
 
 export interface AuditPipelineOptions {
@@ -21,6 +23,10 @@ export interface AuditPipelineOptions {
   readonly workspaceId?: string | undefined;
   /** A flat subject for all events, as existing agents publish. Default: one subject per workflow, execution and producer. */
   readonly subject?: 'auditEvent';
+  /** Default: nothing is signed. */
+  readonly signing?: SigningOptions | undefined;
+  /** `forge-1.0`: what Forge's schema has no place for is inside `fields`, so that Forge's verifier accepts signed events. Default `spanledger`. */
+  readonly envelope?: EnvelopeForm | undefined;
   /** Default `with-events`. */
   readonly lifecycle?: LifecycleMode;
   /**
@@ -44,6 +50,8 @@ export interface ResolvedPipelineOptions {
   readonly orgId: string | undefined;
   readonly workspaceId: string | undefined;
   readonly flatSubject: string | undefined;
+  readonly signing: SigningOptions | undefined;
+  readonly envelope: EnvelopeForm;
   readonly lifecycle: LifecycleMode;
   readonly queueMaxBytes: number;
   readonly eventMaxBytes: number;
@@ -75,6 +83,8 @@ export function resolvePipelineOptions(options: AuditPipelineOptions): ResolvedP
     orgId: text('orgId', options.orgId),
     workspaceId: text('workspaceId', options.workspaceId),
     flatSubject: options.subject,
+    signing: checkSigning(options.signing),
+    envelope: envelopeForm(options.envelope ?? 'spanledger'),
     lifecycle: options.lifecycle ?? 'with-events',
     eventMaxBytes,
     queueMaxBytes: integer(
@@ -91,6 +101,14 @@ function defaultQueueMaxBytes({ journal }: AuditPipelineOptions, eventMaxBytes: 
   return journal === undefined ? QUEUE_MAX_BYTES : Math.max(QUEUE_MAX_BYTES_WITH_JOURNAL, 16 * eventMaxBytes);
 }
 
+function envelopeForm(form: EnvelopeForm): EnvelopeForm {
+  if (form === 'spanledger' || form === 'forge-1.0') return form;
+  throw new SpanledgerError(
+    'SPANLEDGER_OPTION',
+    `envelope must be 'spanledger' or 'forge-1.0', got ${JSON.stringify(form)}`,
+  );
+}
+
 function integer(name: string, value: number, min: number, max: number): number {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
   throw new SpanledgerError('SPANLEDGER_OPTION', `${name} must be a whole number from ${min} to ${max}, got ${value}`);
@@ -98,6 +116,6 @@ function integer(name: string, value: number, min: number, max: number): number 
 
 function text(name: string, value: string | undefined): string | undefined {
   if (value === undefined || value === '') return undefined;
-  if (typeof value === 'string' && value.length <= TEXT_MAX) return value;
+  if (typeof value === 'string' && value.length <= TEXT_MAX) return value.toWellFormed();
   throw new SpanledgerError('SPANLEDGER_OPTION', `${name} must be a string of at most ${TEXT_MAX} characters`);
 }

@@ -1,6 +1,7 @@
-import { setRunLifecycle } from '@spanledger/otel/internal';
+import { setRunLifecycle, watchAnsweredRuns } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditPipeline } from '../audit-pipeline.ts';
+import { noteAnswer } from '../workflow/live-activities.ts';
 
 interface Registry {
   pipeline: AuditPipeline | undefined;
@@ -31,9 +32,11 @@ export function registerPipeline(pipeline: AuditPipeline): () => void {
     started: (scope) => pipeline.brackets.begin(scope),
     ended: (scope, outcome) => pipeline.brackets.end(scope, outcome),
   });
+  const unwatchAnswers = watchAnsweredRuns(noteAnswer);
   return () => {
     if (state.pipeline !== pipeline) return;
     state.pipeline = undefined;
+    unwatchAnswers();
     setRunLifecycle(undefined);
   };
 }

@@ -3,12 +3,13 @@ import { boundText } from '../json-value.ts';
 
 /**
  * Everything of an event but its `fields`, at most, in bytes: 7 texts of 256 UTF-16 units and 5 of 128 that JSON may write
- * with six bytes each, 5 ids with two, hashes and names. 16,927 have been measured.
+ * with six bytes each, 5 ids with two, hashes and names: 16,927 have been measured; 400 more with a signature and in the form
+ * `forge-1.0`.
  */
 const STRUCTURE_MAX_BYTES = 17_408;
 
-/** What sealing adds to a draft: schema version, run id twice, seq, previous hash, and their names. */
-const SEAL_BYTES = 300;
+/** What sealing adds to a draft: schema version, run id twice, seq, previous hash, key id, signature, and their names. */
+const SEAL_BYTES = 700;
 /** A JSON string has at most this many bytes for one UTF-16 unit (`\u0000`). */
 const UNIT_MAX_BYTES = 6;
 /** Cutting values shorter than this would leave little but marks. */

@@ -1,7 +1,7 @@
 import { SpanStatusCode, context, createContextKey, trace } from '@opentelemetry/api';
 import type { Context, Span } from '@opentelemetry/api';
 import { isAbortError, setWorkflowContext } from '@spanledger/otel/internal';
-import type { WorkflowContext } from '@spanledger/otel/internal';
+import type { AnsweredRun, WorkflowContext } from '@spanledger/otel/internal';
 import type { JsonValue } from '@spanledger/protocol';
 import type { Durability } from '../audit-pipeline.ts';
 import { notBegun, recordStart } from '../emit/durable-start.ts';
@@ -9,6 +9,8 @@ import type { EventInput, SpanReference } from '../event-input.ts';
 import { errorFields } from '../pipeline/error-fields.ts';
 import { pipelineOrWarn } from '../pipeline/registry.ts';
 import { validReference } from '../span-reference.ts';
+import { DispatchedRuns } from './dispatched-runs.ts';
+import { noteAnswersOn } from './live-activities.ts';
 
 /** How a workflow or a step ended. */
 export type ActivityEnd =
@@ -46,6 +48,8 @@ export class Activity {
   readonly #span: Span;
   readonly #reference: SpanReference | undefined;
   readonly #startedAtMs = performance.now();
+  readonly #dispatched = new DispatchedRuns();
+  readonly #ignoreAnswers: () => void;
   #begun = true;
   #ended = false;
 
@@ -59,6 +63,7 @@ export class Activity {
     this.#reference = validReference(this.#span.spanContext(), trace.getSpanContext(around));
     this.ctx = trace.setSpan(entered, this.#span);
     if (parent !== undefined) parent.#parts.add(this);
+    this.#ignoreAnswers = noteAnswersOn(this, scope.workflow);
   }
 
   get signal(): AbortSignal {
@@ -91,6 +96,11 @@ export class Activity {
     return { status: aborted || isAbortError(error) ? 'cancelled' : 'error', error };
   }
 
+  /** Whom it called: told in its end event, `fields.dispatched`. */
+  noteAnswer(answer: AnsweredRun): void {
+    this.#dispatched.add(answer);
+  }
+
   started(event: string, fields?: Fields): void {
     this.#emit(this.#input(event, undefined, fields));
   }
@@ -121,9 +131,11 @@ export class Activity {
     for (const part of [...this.#parts].reverse()) part.#endUnfinished();
     if (this.#parent !== undefined) this.#parent.#parts.delete(this);
     this.#onEnd?.();
+    this.#ignoreAnswers();
     const durationMs = performance.now() - this.#startedAtMs;
     const fields: Fields = end.status === 'ok' ? {} : { status: end.status, ...errorFields(end.error) };
     if (!this.#begun && end.status !== 'ok') Object.assign(fields, notBegun(end.error));
+    Object.assign(fields, this.#dispatched.fields());
     this.#emit(this.#input(event, durationMs, fields));
     // A cancellation is not an error of the operation.
     if (end.status === 'error') {

@@ -1,0 +1,104 @@
+import { eventId } from '@spanledger/protocol';
+import type { AuditEvent } from '@spanledger/protocol';
+import type { CheckpointMismatchFinding } from './finding.ts';
+import { isSeq, isSha256 } from './field-values.ts';
+import type { RangeReport } from './loss.ts';
+import type { RunContents } from './run-contents.ts';
+
+/** What a producer says of how far a run of its own has come in the ledger. */
+export interface HeadClaim {
+  readonly producer: string;
+  readonly runId: string;
+  readonly lastSeq: number;
+  /** Hash of that event's bytes. */
+  readonly headHash: string;
+  /** The event that says so, and where it is stored. */
+  readonly claimedBy: string;
+  readonly streamSeq: number;
+}
+
+/** The claims of an event: of a checkpoint, of a process about the one before it, and of one that adopted a dead one's journal. */
+export function readClaims(event: AuditEvent, streamSeq: number): HeadClaim[] {
+  const { fields, producer } = event;
+  if (fields === undefined) return [];
+  const runs = event.event === 'audit_checkpoint' && Array.isArray(fields['runs']) ? fields['runs'] : [];
+  const own = event.event === 'run_abandoned' ? [fields] : [];
+  const predecessor = fields['predecessor'] === undefined ? [] : [fields['predecessor']];
+  const claimedBy = eventId({ runId: event.run_id, seq: event.seq });
+  return [...runs, ...own, ...predecessor].flatMap((claim: unknown) => {
+    const { run_id: runId, last_seq: lastSeq, head_hash: headHash } = (claim ?? {}) as Record<string, unknown>;
+    if (typeof runId !== 'string' || !isSeq(lastSeq) || !isSha256(headHash)) return [];
+    return [{ producer, runId, lastSeq, headHash, claimedBy, streamSeq }];
+  });
+}
+
+/**
+ * The claims that the ledger does not bear out, at least not yet: most are borne out when they are read, and forgotten. That of
+ * an event which was let go is borne out by its first 16 hex.
+ */
+export class HeadClaims {
+  readonly #open = new Map<string, HeadClaim[]>();
+
+  add(claim: HeadClaim, run: RunContents | undefined): void {
+    if (run?.has(claim.lastSeq, claim.headHash)) return;
+    const claims = this.#open.get(claim.runId);
+    if (claims === undefined) this.#open.set(claim.runId, [claim]);
+    else claims.push(claim);
+  }
+
+  /** Of which run anything is claimed. */
+  get runIds(): Iterable<string> {
+    return this.#open.keys();
+  }
+
+  /** What is not borne out of one run, lowest number first. Only its owner speaks for a run; of one that is not here, anybody may. */
+  of(runId: string, run: RunContents | undefined): HeadClaim[] {
+    const claims = this.#open.get(runId) ?? [];
+    const owner = run?.producers()[0];
+    return claims
+      .filter(
+        ({ producer, lastSeq, headHash }) => run === undefined || (producer === owner && !run.has(lastSeq, headHash)),
+      )
+      .sort((a, b) => a.lastSeq - b.lastSeq || a.streamSeq - b.streamSeq);
+  }
+}
+
+/** One finding for each cause: the tail of a run that is missing, and a number that has other contents than were stored. */
+export function checkClaims(
+  run: RunContents,
+  claims: readonly HeadClaim[],
+  losses: readonly RangeReport[],
+): CheckpointMismatchFinding[] {
+  const findings: CheckpointMismatchFinding[] = [];
+  const rewritten = claims.find(({ lastSeq }) => run.contentsOf(lastSeq).length > 0);
+  if (rewritten !== undefined) findings.push(mismatch('rewritten', rewritten, rewritten.lastSeq));
+  const furthest = claims.at(-1);
+  const lastKnown = losses.reduce((last, { range }) => Math.max(last, range.lastSeq), run.lastSeq);
+  if (furthest !== undefined && furthest.lastSeq > lastKnown) {
+    findings.push(mismatch('tail_cut', furthest, lastKnown + 1));
+  }
+  return findings;
+}
+
+/** A run of which nothing is here. */
+export function deletedRun(claims: readonly HeadClaim[]): CheckpointMismatchFinding[] {
+  const furthest = claims.at(-1);
+  return furthest === undefined ? [] : [mismatch('run_deleted', furthest, 1)];
+}
+
+function mismatch(
+  kind: CheckpointMismatchFinding['kind'],
+  { runId, lastSeq, streamSeq, claimedBy }: HeadClaim,
+  seq: number,
+): CheckpointMismatchFinding {
+  return {
+    cause: 'checkpoint_mismatch',
+    kind,
+    runId,
+    seq,
+    lastSeq,
+    eventId: eventId({ runId, seq }),
+    streamSeq,
+    claimedBy,
+  };
+}

@@ -1,0 +1,92 @@
+import { SIGNATURE_PROFILE, readSignature, signedBytes } from '@spanledger/protocol';
+import type { AuditEvent, VerificationKey } from '@spanledger/protocol';
+import type { Place, SignatureFinding } from './finding.ts';
+
+export interface SignatureOptions {
+  /** The keys that the reader has pinned: a URL that an event names is never asked for one. `readJwks` reads them. */
+  readonly keys: readonly VerificationKey[];
+  /** Whether this is the Ed25519 signature (64 bytes) of these bytes by the key. In Node: `crypto.verify`. */
+  readonly verifySignature: (key: VerificationKey, bytes: Uint8Array, signature: Uint8Array) => boolean;
+  /**
+   * What must be signed: every event, or every checkpoint. Default: nothing in particular; but where a run has a signed event of a
+   * kind, checkpoint or not, all of that kind must be.
+   */
+  readonly required?: 'event' | 'checkpoint';
+}
+
+type Cause = SignatureFinding['cause'];
+type SignedEvent = Pick<AuditEvent, 'event' | 'ts' | 'kid' | 'sigp' | 'sig'>;
+
+/** Of one run and kind: the first event without a signature, and whether others have one. I7: not all of them. */
+interface Unsigned {
+  first: SignatureFinding | undefined;
+  isSigned: boolean;
+}
+
+/**
+ * Judges signatures, each on sight; those that are missing, when all is read: a process signs from its first event to its last,
+ * or not at all, so that an unsigned one beside a signed one has lost it.
+ */
+export class SignatureCheck {
+  readonly #keys: ReadonlyMap<string, VerificationKey>;
+  readonly #options: SignatureOptions;
+  /** By run, and kind of event. */
+  readonly #unsigned = new Map<string, Unsigned>();
+
+  constructor(options: SignatureOptions) {
+    this.#options = options;
+    this.#keys = new Map(options.keys.map((key) => [key.kid, key]));
+  }
+
+  /** @returns what is wrong with it as far as it is known on sight. */
+  check(event: SignedEvent, place: Place): SignatureFinding | undefined {
+    const signature = readSignature(event);
+    const finding = (cause: Cause): SignatureFinding => ({
+      cause,
+      ...place,
+      ...(typeof event.kid === 'string' && { kid: event.kid }),
+    });
+    if (signature === undefined) {
+      if (this.#isRequired(event)) return finding('signature_missing');
+      const kind = this.#ofKind(event, place.runId);
+      if (kind.first === undefined || place.seq < kind.first.seq) kind.first = finding('signature_downgraded');
+      return undefined;
+    }
+    this.#ofKind(event, place.runId).isSigned = true;
+    const { kid, sigp, bytes } = signature;
+    // Another scheme, or a part of one, must not be a way around this one.
+    if (sigp !== SIGNATURE_PROFILE || bytes === undefined) return finding('signature_invalid');
+    const key = this.#keys.get(kid);
+    if (key === undefined) return finding('signature_unknown_key');
+    if (!this.#isBy(key, event, bytes)) return finding('signature_invalid');
+    return wasValid(key, event) ? undefined : finding('signature_expired_key');
+  }
+
+  /** The first event without a signature of each run and kind that has others. */
+  downgraded(): SignatureFinding[] {
+    return [...this.#unsigned.values()].flatMap(({ first, isSigned }) => (isSigned && first ? [first] : []));
+  }
+
+  #isRequired({ event }: SignedEvent): boolean {
+    const { required } = this.#options;
+    return required === 'event' || (required === 'checkpoint' && event === 'audit_checkpoint');
+  }
+
+  #ofKind({ event }: SignedEvent, runId: string): Unsigned {
+    const key = `${runId} ${event === 'audit_checkpoint'}`;
+    let kind = this.#unsigned.get(key);
+    if (kind === undefined) this.#unsigned.set(key, (kind = { first: undefined, isSigned: false }));
+    return kind;
+  }
+
+  #isBy(key: VerificationKey, event: SignedEvent, signature: Uint8Array): boolean {
+    const bytes = signedBytes(event);
+    return bytes !== undefined && this.#options.verifySignature(key, bytes, signature);
+  }
+}
+
+/** By the event's own clock: after an outage an event is stored long after it was signed. */
+function wasValid({ notBefore = -Infinity, notAfter = Infinity }: VerificationKey, { ts }: SignedEvent): boolean {
+  const atSeconds = Date.parse(ts) / 1_000;
+  return atSeconds >= notBefore && atSeconds <= notAfter;
+}
