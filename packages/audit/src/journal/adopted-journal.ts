@@ -8,7 +8,7 @@ import type { JournaledEvent } from './journaled-event.ts';
 import { acknowledgedPath, readIfExists, removeJournalFolder, segmentPath } from './journal-files.ts';
 import type { ResolvedJournalOptions } from './journal-options.ts';
 import { quarantine } from './quarantine.ts';
-import { recover } from './recovery.ts';
+import { lostUnacknowledged, recover } from './recovery.ts';
 import type { JournalDamage, RecoveredJournal, RecoveredSegment } from './recovery.ts';
 import type { PositionRange } from './replay-plan.ts';
 import { hasMark, setMark } from './marks.ts';
@@ -31,7 +31,7 @@ export interface AdoptedJournal {
   /** How much of its retention is left, in milliseconds. */
   readonly remainingMs: number;
   readonly damages: readonly JournalDamage[];
-  /** Positions of events that were accepted, cannot be read any more, and were not acknowledged, or there is doubt about that. */
+  /** Positions of events that were accepted and cannot be read any more; not those that the sink has acknowledged, unless in doubt. */
   readonly lost: readonly PositionRange[];
   /**
    * What there was to say of its end, such as its open runs and what is lost, has been said: by an earlier adopter, or by this
@@ -113,8 +113,8 @@ class DeadJournal implements AdoptedJournal {
     this.#acknowledgements = new Saver(() => this.#save(), options.onProblem);
     this.#onEnd = onEnd;
     this.damages = recovered.damages;
-    this.lost = recovered.lost;
     this.wasDoubtful = hasMark(folder, 'doubtful');
+    this.lost = this.wasDoubtful ? recovered.lost : lostUnacknowledged(recovered);
     this.bytes = [...recovered.segments.keys()].reduce((sum, number) => sum + sizeOf(segmentPath(folder, number)), 0);
     this.events = recovered.pieces.reduce((sum, { from, to }) => sum + to - from + 1, 0);
     const tellsNothing = this.events === 0 && this.lost.length === 0 && this.damages.length === 0;

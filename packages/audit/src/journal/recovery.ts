@@ -1,6 +1,5 @@
 import { AcknowledgedSet } from './acknowledged-set.ts';
 import { acknowledgedPath, readIfExists, segmentNumbers, segmentPath } from './journal-files.ts';
-import { hasMark } from './marks.ts';
 import { lostPositions, mergeRanges, planPieces, positionsOf } from './replay-plan.ts';
 import type { PositionRange, ReplayPiece } from './replay-plan.ts';
 import { scanSegment } from './scan-segment.ts';
@@ -34,7 +33,7 @@ export interface RecoveredJournal {
   /** Every event that can be read, once each, in order. */
   readonly pieces: readonly ReplayPiece[];
   readonly damages: readonly JournalDamage[];
-  /** Positions that were accepted, are nowhere in the journal, and, as far as is known, nowhere else. */
+  /** Positions that were accepted and are nowhere in the journal. */
   readonly lost: readonly PositionRange[];
 }
 
@@ -55,15 +54,14 @@ export async function recover(folder: string): Promise<RecoveredJournal> {
   }
   const scans = [...segments].map(([number, { scan }]) => ({ number, scan }));
   const pieces = planPieces(scans);
-  const lost = lostPositions(scans, pieces);
-  // Of what is acknowledged the sink has a copy, unless there is doubt.
-  const left = hasMark(folder, 'doubtful') ? lost : withoutAcknowledged(lost, [...segments.values()]);
-  return { segments, pieces, damages, lost: left };
+  return { segments, pieces, damages, lost: lostPositions(scans, pieces) };
 }
 
-function withoutAcknowledged(ranges: readonly PositionRange[], segments: readonly RecoveredSegment[]): PositionRange[] {
-  const isAcknowledged = (position: number): boolean => segments.some((one) => one.acknowledged.has(position));
-  const left = ranges.flatMap(positionsOf).filter((position) => !isAcknowledged(position));
+/** Of `lost`, what is not acknowledged. */
+export function lostUnacknowledged({ lost, segments }: RecoveredJournal): PositionRange[] {
+  const all = [...segments.values()];
+  const isAcknowledged = (position: number): boolean => all.some(({ acknowledged }) => acknowledged.has(position));
+  const left = lost.flatMap(positionsOf).filter((position) => !isAcknowledged(position));
   return mergeRanges(left.map((position) => ({ from: position, to: position })));
 }
 

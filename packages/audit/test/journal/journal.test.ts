@@ -344,6 +344,25 @@ describe('the journal of a dead process', () => {
     expect(await journal.adoptable()).toEqual([]);
   });
 
+  it('has not lost what is damaged and was acknowledged, unless in doubt', async () => {
+    const directory = await newDirectory();
+    const dead = await open(directory);
+    write(dead, 40);
+    await dead.whenDurable(40);
+    for (let position = 2; position <= 40; position += 1) dead.acknowledge(position);
+    await dead.close();
+    rmSync(path.join(dead.folder, '0000000003.journal'));
+    const file = path.join(dead.folder, '0000000001.journal');
+    writeFileSync(file, (await readFile(file)).fill(1, 30, 1500));
+    const journal = await open(directory);
+    const adopted = await journal.adopt(dead.folder);
+    expect(adopted.damages).toHaveLength(1);
+    expect(adopted.lost).toEqual([{ from: 1, to: 1 }]);
+    adopted.markDoubtful(true);
+    await adopted.close();
+    expect((await journal.adopt(dead.folder)).lost).toEqual([{ from: 1, to: 2 }]);
+  });
+
   it('is not called corrupt for pages that were never synced, only while it could be so', async () => {
     const directory = await newDirectory();
     const journal = await open(directory);
