@@ -169,7 +169,9 @@ export class JournalFeed {
   }
 
   async #readThrough(end: number, rewinds: number): Promise<void> {
-    for await (const { position, event, acknowledged } of this.#source.read(this.#next - 1, (lost) => this.#lost(lost))) {
+    for await (const { position, event, acknowledged } of this.#source.read(this.#next - 1, (lost) =>
+      this.#lost(lost),
+    )) {
       // I7: read no further ahead than the queue has room for.
       if (!this.#queue.hasRoom) await this.#queue.whenRoom();
       if (this.#closed || rewinds !== this.#rewinds || position === this.#held[0]?.position) return;

@@ -150,7 +150,9 @@ describe('the journal', () => {
     rmSync(second!);
     journal.acknowledge(1);
     const lost: number[] = [];
-    const read = (await collect(journal.read(0, (positions) => lost.push(...positions)))).map(({ position }) => position);
+    const read = (await collect(journal.read(0, (positions) => lost.push(...positions)))).map(
+      ({ position }) => position,
+    );
     expect(lost.length).toBeGreaterThan(2);
     expect([...read, ...lost].sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
     for (const position of lost) journal.acknowledge(position);
