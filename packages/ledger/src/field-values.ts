@@ -8,3 +8,11 @@ export function isSha256(value: unknown): value is string {
 export function isSeq(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 1;
 }
+
+/** Longer names than any of ours (ids: 128) are not held on to: one event may be of 16 MiB (I7). UTF-16 units. */
+const NAME_MAX = 256;
+
+/** A name, of whatever, that a reader may keep for as long as it reads. */
+export function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= NAME_MAX;
+}

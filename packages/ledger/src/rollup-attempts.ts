@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@spanledger/protocol';
+import { isName, isSeq } from './field-values.ts';
 import { later, readEnd } from './rollup-end.ts';
 import type { End } from './rollup-end.ts';
 import { TokenTally, isModelCall } from './rollup-tokens.ts';
@@ -116,7 +117,7 @@ class Supersession {
 function parentOf(event: AuditEvent): Attempt['parent'] {
   const parent = event.fields?.['parent'] as { step_id?: unknown; attempt_epoch?: unknown } | undefined;
   const { step_id: stepId, attempt_epoch: epoch } = parent ?? {};
-  return typeof stepId === 'string' && typeof epoch === 'number' ? { stepId, epoch } : undefined;
+  return isName(stepId) && isSeq(epoch) ? { stepId, epoch } : undefined;
 }
 
 /** Of two claims always the same one, so that arrival does not count. */

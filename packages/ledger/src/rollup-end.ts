@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@spanledger/protocol';
+import { isName } from './field-values.ts';
 import type { Outcome } from './rollup-report.ts';
 
 /** How an execution or an attempt ended, as its last end event says. */
@@ -18,7 +19,7 @@ export function readEnd(event: AuditEvent): End | undefined {
     ts: event.ts,
     outcome,
     durationMs: typeof event.duration_ms === 'number' ? event.duration_ms : undefined,
-    errorType: outcome === 'failed' && typeof errorType === 'string' ? errorType : undefined,
+    errorType: outcome === 'failed' && isName(errorType) ? errorType : undefined,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@spanledger/protocol';
+import { isName, isSeq } from './field-values.ts';
 import { fingerprint } from './fingerprint.ts';
 import { Attempts } from './rollup-attempts.ts';
 import type { SettledStep } from './rollup-attempts.ts';
@@ -47,7 +48,7 @@ export class ExecutionEvents {
     if (this.#firstTs === undefined || event.ts < this.#firstTs) this.#firstTs = event.ts;
     this.#noteName(event);
     const [stepId, epoch] = [event.step_id, event.attempt_epoch];
-    const inAttempt = typeof stepId === 'string' && isEpoch(epoch);
+    const inAttempt = isName(stepId) && isSeq(epoch);
     if (event.event === 'stream_rewind') this.#noteRewind(event);
     if (WORKFLOW_EVENTS.has(event.event)) {
       if (this.#isNew(bytes)) this.#countWorkflow(event);
@@ -89,7 +90,7 @@ export class ExecutionEvents {
   }
 
   #noteName({ workflow_id: workflowId, event }: AuditEvent): void {
-    if (typeof workflowId !== 'string') return;
+    if (!isName(workflowId)) return;
     const by = WORKFLOW_EVENTS.has(event) ? 'orchestrator' : 'other';
     const known = this.#named[by];
     // Of several names always the same one, so that arrival does not count.
@@ -99,7 +100,7 @@ export class ExecutionEvents {
   /** The new attempt is announced before its first event. */
   #noteRewind({ fields }: AuditEvent): void {
     const [stepId, epoch]: unknown[] = [fields?.['step'], fields?.['new_epoch']];
-    if (typeof stepId === 'string' && isEpoch(epoch)) this.#attempts.touch(stepId, epoch);
+    if (isName(stepId) && isSeq(epoch)) this.#attempts.touch(stepId, epoch);
   }
 
   #firstStart(): string | undefined {
@@ -112,8 +113,4 @@ export class ExecutionEvents {
     const ms = Date.parse(this.#end.ts) - Date.parse(this.#firstStart() ?? '');
     return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
   }
-}
-
-function isEpoch(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 1;
 }

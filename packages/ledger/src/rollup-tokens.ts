@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@spanledger/protocol';
+import { isName } from './field-values.ts';
 import type { ModelTokens, TokenTotals } from './rollup-report.ts';
 
 /** I7: the names come from events. */
@@ -18,7 +19,7 @@ export class TokenTally {
   readonly #byModel = new Map<string | undefined, Totals>();
 
   count(call: AuditEvent): void {
-    const row = this.#row(typeof call.model === 'string' ? call.model : undefined);
+    const row = this.#row(isName(call.model) ? call.model : undefined);
     const [input, output] = [tokens(call.input_tokens), tokens(call.output_tokens)];
     row.calls += 1;
     row.inputTokens += input ?? 0;

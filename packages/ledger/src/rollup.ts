@@ -1,5 +1,6 @@
 import { parseEvent } from '@spanledger/protocol';
 import type { LedgerRecord } from '@spanledger/protocol';
+import { isName } from './field-values.ts';
 import { forEachRecord } from './records.ts';
 import type { LedgerRecords } from './records.ts';
 import { ExecutionEvents } from './rollup-execution.ts';
@@ -64,7 +65,7 @@ class RollupReader {
   add({ bytes }: LedgerRecord): void {
     const event = parseEvent(bytes);
     const id: unknown = event?.workflow_execution_id;
-    if (event === undefined || typeof id !== 'string') return;
+    if (event === undefined || !isName(id)) return;
     if (this.#isOfAnother(event.workflow_id)) return;
     if (this.#gone.has(id)) {
       this.#lateEvents += 1;

@@ -1,5 +1,6 @@
 import { eventId } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
+import { isName } from './field-values.ts';
 
 /** What the end of a step says of one call. */
 export interface DispatchClaim {
@@ -32,7 +33,7 @@ const CLAIMS_MAX = 1_000;
 export function readDispatched(event: AuditEvent, streamSeq: number): DispatchClaim[] {
   const { workflow_execution_id: executionId, run_id: runId, seq } = event;
   const dispatched: unknown = event.fields?.['dispatched'];
-  if (!ENDS.has(event.event) || typeof executionId !== 'string' || !Array.isArray(dispatched)) return [];
+  if (!ENDS.has(event.event) || !isName(executionId) || !Array.isArray(dispatched)) return [];
   const by = { runId, seq, eventId: eventId({ runId, seq }) };
   const stepId = text(event.step_id);
   const attempt = Number.isSafeInteger(event.attempt_epoch) ? event.attempt_epoch : undefined;
@@ -69,9 +70,9 @@ export function readNamed(event: AuditEvent): { readonly runId: string; readonly
 }
 
 function named<As>(runId: unknown, as: As): { runId: string; as: As }[] {
-  return typeof runId === 'string' ? [{ runId, as }] : [];
+  return isName(runId) ? [{ runId, as }] : [];
 }
 
 function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return isName(value) ? value : undefined;
 }

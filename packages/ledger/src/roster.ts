@@ -1,5 +1,6 @@
 import { isTerminalEvent, parseEvent } from '@spanledger/protocol';
 import type { AuditEvent, LedgerRecord } from '@spanledger/protocol';
+import { isName } from './field-values.ts';
 import { forEachRecord } from './records.ts';
 import type { LedgerRecords } from './records.ts';
 import { readDispatched, readNamed, readUnnamed } from './roster-claims.ts';
@@ -61,7 +62,7 @@ export class LedgerRoster {
   /** Takes one record in. Never throws on what is in it. */
   add({ bytes, streamSeq }: LedgerRecord): void {
     const event = parseEvent(bytes);
-    if (event === undefined) return;
+    if (event === undefined || !isName(event.run_id) || !isName(event.producer)) return;
     this.#note(event.run_id, (run) => {
       if (run.producer === undefined || event.producer < run.producer) run.producer = event.producer;
       if (isTerminalEvent(event.event)) run.ended = true;

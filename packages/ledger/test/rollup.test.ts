@@ -179,11 +179,13 @@ describe('rollup', () => {
       circle('c', 'c'),
       odd('llm_call', { model: 7, input_tokens: -1, output_tokens: 'many', step_id: 9, attempt_epoch: 1.5 }),
       odd('workflow_step_failed', { step_id: '__proto__', attempt_epoch: 2 ** 52, duration_ms: -3, fields: 'x' }),
+      odd('llm_call', { model: 'm'.repeat(257), step_id: 's'.repeat(257), attempt_epoch: 1, input_tokens: 1 }),
       odd('stream_rewind', { fields: { step: 4, new_epoch: 'x' } }),
       odd('workflow_complete', { ts: 'never', duration_ms: 'long' }),
     ];
     const { workflows } = await rollup(stored(events));
-    expect(workflows).toMatchObject([{ executions: 1, completed: 1, tokens: { calls: 1, unavailable: 1 } }]);
+    expect(workflows).toMatchObject([{ executions: 1, completed: 1, tokens: { calls: 2, unavailable: 1 } }]);
+    expect(workflows[0]?.models).toEqual([{ calls: 2, inputTokens: 1, outputTokens: 0, unavailable: 1 }]);
     expect(workflows[0]?.steps.map(({ stepId }) => stepId)).toEqual(['__proto__', 'a', 'b', 'c']);
   });
 
