@@ -53,7 +53,7 @@ function hostileLines(): string[] {
     evilEvent(evilRun, 2, { model: 'rival' }),
     evilEvent(evilRun, 4, { event: 'audit_loss', fields }),
     evilEvent(randomUUID(), 9_007_199_254_740_991, { fields: [EVIL] }),
-    evilEvent(randomUUID(), 1, { fields: null }),
+    evilEvent(randomUUID(), 1, { fields: 'text' }),
     evilEvent(randomUUID(), 1).replace('"fields":{', `"fields":{"deep":${DEEP},`),
     evilEvent(randomUUID(), 1).replace(
       '"fields":{',

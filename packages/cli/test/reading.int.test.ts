@@ -172,3 +172,40 @@ describe('export', () => {
     expect(nowhere.stderr).toContain('there is no such file or folder');
   });
 });
+
+it('rolls a workflow up', async () => {
+  const { url, store } = await startLedger();
+  const step = { step_id: 'plan', attempt_epoch: 1 };
+  for (const [execution, end] of [
+    ['e1', 'workflow_complete'],
+    ['e2', 'workflow_failed'],
+  ] as const) {
+    const stepEnd = end === 'workflow_complete' ? 'workflow_step_completed' : 'workflow_step_failed';
+    await store(
+      sealRun({
+        execution,
+        workflow: 'deploy',
+        events: [
+          { event: 'workflow_started' },
+          { event: 'workflow_step_started', ...step },
+          { event: 'llm_call', ...step, model: 'm-1', input_tokens: 10, output_tokens: 5 },
+          { event: stepEnd, ...step, duration_ms: 1_500 },
+          { event: end, duration_ms: 2_000 },
+        ],
+      }),
+    );
+  }
+  await store(plainRun(1, { execution: 'e3', workflow: 'other' }));
+  const args = ['rollup', 'deploy', '--server', url];
+  const { workflows } = JSON.parse((await cli([...args, '--json'])).stdout);
+  expect(workflows).toMatchObject([
+    { workflowId: 'deploy', executions: 2, completed: 1, failed: 1, tokens: { inputTokens: 20, outputTokens: 10 } },
+  ]);
+  const text = await cli(args);
+  expect(text).toMatchObject({ code: 0, stderr: '' });
+  expect(text.stdout).toMatch(/^deploy\n\nexecutions +2\ncompleted +1\nfailed +1\n/);
+  expect(text.stdout).toMatch(/\nstep +executions +failed +retries +p50 +p99 +last error\nplan +2 +1 +0 +1\.5 s/);
+  expect((await cli(['rollup', '--server', url, '--json'])).stdout).toContain('"other"');
+  const before = await cli([...args, '--to', '2025-01-01']);
+  expect(before).toMatchObject({ code: 1, stdout: '' });
+});

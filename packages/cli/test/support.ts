@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream';
+import type { StreamOptions } from '@spanledger/jetstream';
 import { createChain, encodeSubject, formatTimestamp, seal } from '@spanledger/protocol';
-import type { AuditEventDraft, SealedEvent } from '@spanledger/protocol';
+import type { AuditEventDraft, EventSigner, SealedEvent } from '@spanledger/protocol';
 import { startNats } from '@spanledger/testkit';
 import type { NatsServer, NatsServerOptions } from '@spanledger/testkit';
 import { onTestFinished } from 'vitest';
@@ -77,6 +78,7 @@ export interface RunPlan {
   readonly workflow?: string;
   readonly execution?: string | undefined;
   readonly producer?: string;
+  readonly signer?: EventSigner;
   readonly events: readonly ({ readonly event: string } & Partial<AuditEventDraft>)[];
 }
 
@@ -88,6 +90,7 @@ export function sealRun({
   workflow = 'wf-1',
   execution,
   producer = 'svc',
+  signer,
   events,
 }: RunPlan): SealedEvent[] {
   const chain = createChain(runId);
@@ -99,7 +102,7 @@ export function sealRun({
   return events.map((more) => {
     clockMs += 1_000;
     const ts = formatTimestamp([Math.floor(clockMs / 1000), 0]);
-    return seal(chain, { ts, producer, ...ids, ...more }, subject, sha256);
+    return seal(chain, { ts, producer, ...ids, ...more }, subject, sha256, { ...(signer && { signer }) });
   });
 }
 
@@ -119,14 +122,14 @@ export interface Ledger {
 }
 
 /** Closed when the test ends. */
-export async function startLedger(options: NatsServerOptions = {}): Promise<Ledger> {
+export async function startLedger(options: NatsServerOptions = {}, stream: StreamOptions = {}): Promise<Ledger> {
   const server = await startNats(options);
   const connection = await connectNats({ servers: server.url });
   onTestFinished(async () => {
     await connection.close();
     await server.close();
   });
-  await ensureStream(connection);
+  await ensureStream(connection, stream);
   return {
     server,
     url: server.url,

@@ -5,7 +5,8 @@ import type { AuditSink } from '@spanledger/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DeliveryQueue } from '../../src/delivery/delivery-queue.ts';
 import { JournalFeed } from '../../src/delivery/journal-feed.ts';
-import { openJournal } from '../../src/index.ts';
+import { createAuditPipeline, openJournal } from '../../src/index.ts';
+import { eventsOf, gateSink, newScope } from '../support.ts';
 import { newDirectory, sealedEvent, until } from './journal-support.ts';
 
 const EVENTS = 40;
@@ -91,4 +92,23 @@ describe('a feed whose journal', () => {
     const all = Array.from({ length: journal.position }, (_, i) => i + 1);
     expect(ledger.stored.toSorted((a, b) => a - b)).toEqual(all);
   });
+});
+
+it('lets the pipeline report what the journal of a living process has lost', async () => {
+  const journal = openJournal({ directory: await newDirectory(), producer: 'test', segmentBytes: 64 * 1024 });
+  const sink = gateSink();
+  const pipeline = createAuditPipeline({ producer: 'test', sink, journal, queueMaxBytes: 1024 * 1024 });
+  onTestFinished(() => pipeline.shutdown());
+  const scope = newScope();
+  for (let n = 0; n < 4_000; n += 1) pipeline.emit(scope, { event: 'tool_exec', fields: { pad: 'x'.repeat(600) } });
+  await journal.whenDurable(journal.position);
+  const names = readdirSync(journal.folder).filter((name) => name.endsWith('.journal'));
+  const file = path.join(journal.folder, names[Math.floor(names.length * 0.4)]!); // Those before it and the newest are in memory.
+  await writeFile(file, (await readFile(file)).fill(1, 2_000, 2_010));
+  sink.open();
+  await until(() => journal.position > 4_000 && journal.stats.unacknowledged === 0);
+  const losses = eventsOf(sink.stored).filter(({ event }) => event === 'audit_loss');
+  const fields = { reason: 'journal_damaged', count: 1, journal: path.basename(journal.folder) };
+  expect(losses).toMatchObject([{ run_id: pipeline.instance.run.id, fields }]);
+  expect(eventsOf(sink.stored, scope.run.id)).toHaveLength(3_999);
 });

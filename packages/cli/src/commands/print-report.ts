@@ -1,8 +1,8 @@
-import type { LedgerReport } from '@spanledger/ledger';
 import type { Terminal } from '../terminal/terminal.ts';
 import { table } from '../terminal/table.ts';
 import { visible } from '../terminal/visible.ts';
-import { findingSentence } from './finding-sentence.ts';
+import { HARMLESS, findingSentence } from './finding-sentence.ts';
+import type { Report } from './judge.ts';
 import type { Verdict } from './verify.ts';
 
 const SHOWN_MAX = 50;
@@ -33,7 +33,7 @@ export async function printReport(terminal: Terminal, verdict: Verdict, flags: R
 const TWO_COLUMNS = [{ title: '' }, { title: '', align: 'right' as const }];
 
 /** Every count of the report, also one that this program does not know of. */
-function countsOf(report: LedgerReport): string[][] {
+function countsOf(report: Report): string[][] {
   const counts = Object.entries(report).filter(
     ([key, value]) => !NOT_COUNTS.has(key) && ['number', 'string'].includes(typeof value),
   );
@@ -48,7 +48,7 @@ function words(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-async function printRuns(terminal: Terminal, { runs }: LedgerReport): Promise<void> {
+async function printRuns(terminal: Terminal, { runs }: Report): Promise<void> {
   const columns = [
     { title: 'run' },
     { title: 'producer' },
@@ -70,7 +70,7 @@ async function printFindings(terminal: Terminal, { report, placeOf }: Verdict, a
   await terminal.line(`\n${colors.bold('Findings')}`);
   for (const finding of all ? findings : findings.slice(0, SHOWN_MAX)) {
     const fields = finding as unknown as Readonly<Record<string, unknown>>;
-    const color = String(fields['cause']).startsWith('loss') ? colors.yellow : colors.red;
+    const color = HARMLESS.has(fields['cause']) ? colors.yellow : colors.red;
     const event = 'eventId' in fields ? `  ${visible(fields['eventId'])}` : '';
     const place = placeOf?.(finding.streamSeq);
     const where = place === undefined ? `stream seq ${finding.streamSeq}` : `${visible(place.file)}:${place.line}`;

@@ -1,17 +1,19 @@
-import { LedgerVerifier, timeline } from '@spanledger/ledger';
-import type { LedgerReport, Timeline, TimelineNode } from '@spanledger/ledger';
+import { timeline } from '@spanledger/ledger';
+import type { Timeline, TimelineNode } from '@spanledger/ledger';
 import type { LedgerRecord } from '@spanledger/protocol';
 import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
-import { sha256 } from '../run/sha256.ts';
 import { withConnection } from '../source/connection-options.ts';
 import type { ConnectionFlags } from '../source/connection-options.ts';
 import { ExecutionRecords, nothingOf } from '../source/execution-records.ts';
 import { withLink } from '../source/link.ts';
+import { streamInfo } from '../source/stream-info.ts';
 import { visible } from '../terminal/visible.ts';
 import { durationText } from './event-text.ts';
+import { ExecutionJudge } from './judge.ts';
+import type { Report } from './judge.ts';
 import { timelineLines } from './timeline-lines.ts';
 
 interface StatusFlags extends ConnectionFlags {
@@ -20,7 +22,7 @@ interface StatusFlags extends ConnectionFlags {
 
 interface Status {
   readonly shown: Timeline;
-  readonly report: LedgerReport;
+  readonly report: Report;
 }
 
 export function addStatus(program: Command, context: CommandContext, end: (exitCode: number) => void): void {
@@ -44,20 +46,21 @@ export function addStatus(program: Command, context: CommandContext, end: (exitC
 function readStatus(execution: string, flags: StatusFlags, context: CommandContext): Promise<Status> {
   return withLink(flags, context, async (link) => {
     const records = new ExecutionRecords(context.terminal, link, execution);
-    const verifier = new LedgerVerifier({ sha256 });
-    const shown = await timeline(passing(records.readOwn(), verifier));
+    const { state } = await streamInfo(link);
+    const verdict = new ExecutionJudge(execution, { fromStart: state.first_seq <= 1 });
+    const shown = await timeline(passing(records.readOwn(), verdict));
     if (records.count === 0 && !context.signal.aborted) throw nothingOf(execution, flags.stream);
-    for await (const record of records.readReports()) verifier.add(record);
-    return { shown, report: records.ownReport(verifier.report()) };
+    for await (const record of records.readReports()) verdict.addReport(record);
+    return { shown, report: verdict.report() };
   });
 }
 
 async function* passing(
   records: AsyncIterable<LedgerRecord>,
-  verifier: LedgerVerifier,
+  verdict: ExecutionJudge,
 ): AsyncGenerator<LedgerRecord, void, void> {
   for await (const record of records) {
-    verifier.add(record);
+    verdict.add(record);
     yield record;
   }
 }

@@ -48,9 +48,14 @@ function textOf(item: Item, runs: ReadonlyMap<string, RunSummary>, colors: Color
   const { kind, entries, producer, runId } = item.node;
   const [first] = entries;
   if (kind === 'span') return first === undefined ? colors.dim('(a span without an event)') : entryText(first, colors);
-  const state = runs.get(runId)?.state ?? 'unknown';
-  const shown = state === 'ended' ? colors.green(state) : colors.yellow(visible(state));
-  return `${colors.bold(visible(producer))}  ${colors.dim(visible(runId))}  ${shown}`;
+  return `${colors.bold(visible(producer))}  ${colors.dim(visible(runId))}  ${stateText(runs.get(runId), colors)}`;
+}
+
+function stateText(run: RunSummary | undefined, { green, yellow }: Colors): string {
+  if (run === undefined) return yellow('unknown');
+  const state = run.state === 'ended' ? green(run.state) : yellow(visible(run.state));
+  const more = [run.superseded ? 'superseded' : '', run.lateEvents > 0 ? `${run.lateEvents} late` : ''];
+  return [state, ...more.filter((one) => one !== '').map(yellow)].join(', ');
 }
 
 function entryText({ event, eventId }: TimelineEntry, colors: Colors): string {

@@ -1,11 +1,7 @@
-import { LedgerVerifier } from '@spanledger/ledger';
-import type { LedgerReport } from '@spanledger/ledger';
-import type { LedgerRecord } from '@spanledger/protocol';
 import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
-import { sha256 } from '../run/sha256.ts';
 import { withConnection } from '../source/connection-options.ts';
 import type { ConnectionFlags } from '../source/connection-options.ts';
 import { ExecutionRecords, nothingOf } from '../source/execution-records.ts';
@@ -15,9 +11,14 @@ import type { LocalPlace } from '../source/local-records.ts';
 import { readStream } from '../source/read-stream.ts';
 import { sinceOption, toSelection, withSelection } from '../source/selection.ts';
 import type { SelectionFlags } from '../source/selection.ts';
+import { toSignatureOptions, withSignatures } from '../source/signature-options.ts';
+import type { SignatureFlags } from '../source/signature-options.ts';
+import { streamInfo } from '../source/stream-info.ts';
+import { ExecutionJudge, judge, withFindings } from './judge.ts';
+import type { JudgeOptions, Report } from './judge.ts';
 import { printReport } from './print-report.ts';
 
-interface VerifyFlags extends ConnectionFlags, SelectionFlags {
+interface VerifyFlags extends ConnectionFlags, SelectionFlags, SignatureFlags {
   readonly all?: boolean;
   readonly runs?: boolean;
   readonly json?: boolean;
@@ -25,7 +26,7 @@ interface VerifyFlags extends ConnectionFlags, SelectionFlags {
 
 /** A report, and what is known beyond it. */
 export interface Verdict {
-  readonly report: LedgerReport;
+  readonly report: Report;
   /** Of a record in local files. */
   readonly placeOf?: (streamSeq: number) => LocalPlace | undefined;
   /** What its reader should know: why something was not judged. */
@@ -45,7 +46,7 @@ export function addVerify(program: Command, context: CommandContext, end: (exitC
     .option('--runs', 'print every run')
     .option('--json', 'print one JSON document')
     .addOption(sinceOption());
-  withConnection(withSelection(command)).action(async (files: string[], flags: VerifyFlags) => {
+  withConnection(withSignatures(withSelection(command))).action(async (files: string[], flags: VerifyFlags) => {
     const verdict = files.length > 0 ? await verifyLocal(files, flags, context) : await verifyStream(flags, context);
     if (context.interrupted.aborted) throw new Failure(EXIT.interrupted, 'interrupted: no verdict');
     await printReport(context.terminal, verdict, flags);
@@ -61,33 +62,46 @@ async function verifyLocal(files: readonly string[], flags: VerifyFlags, context
     );
   }
   const local = new LocalRecords(context.terminal, files, context.signal);
-  const report = await judge(local.records());
+  const report = await judge(local.records(), { ...signatures(flags), fromStart: !local.hasFolders });
   const placeOf = (streamSeq: number): LocalPlace | undefined => local.placeOf(streamSeq);
   if (!local.hasRemovedSegments) return { report, placeOf, remarks: [] };
-  return { ...withoutGaps(report), placeOf };
+  return { ...withoutRemoved(report), placeOf };
 }
 
 function verifyStream(flags: VerifyFlags, context: CommandContext): Promise<Verdict> {
-  const { execution, ...rest } = toSelection(flags);
+  const { terminal } = context;
+  const { execution, ...selection } = toSelection(flags);
   return withLink(flags, context, async (link) => {
-    if (execution === undefined)
-      return { report: await judge(readStream(context.terminal, link, rest)), remarks: remarksOn(rest) };
-    const records = new ExecutionRecords(context.terminal, link, execution);
-    const report = records.ownReport(await judge(records.read()));
+    const { state } = await streamInfo(link);
+    const isWhole = Object.keys(selection).length === 0 && state.first_seq <= 1;
+    const remarks = remarksOn(selection, state.first_seq);
+    if (execution === undefined) {
+      const report = await judge(readStream(terminal, link, selection), {
+        ...signatures(flags),
+        fromStart: isWhole,
+        roster: isWhole,
+      });
+      return { report, remarks };
+    }
+    const records = new ExecutionRecords(terminal, link, execution);
+    const verdict = new ExecutionJudge(execution, { ...signatures(flags), fromStart: state.first_seq <= 1 });
+    for await (const record of records.readOwn()) verdict.add(record);
+    for await (const record of records.readReports()) verdict.addReport(record);
     if (records.count === 0 && !context.signal.aborted) throw nothingOf(execution, flags.stream);
-    return { report, remarks: [] };
+    return { report: verdict.report(), remarks };
   });
 }
 
-async function judge(records: AsyncIterable<LedgerRecord>): Promise<LedgerReport> {
-  const verifier = new LedgerVerifier({ sha256 });
-  for await (const record of records) verifier.add(record);
-  return verifier.report();
+function signatures(flags: VerifyFlags): JudgeOptions {
+  const options = toSignatureOptions(flags);
+  return options === undefined ? {} : { signatures: options };
 }
 
-function remarksOn({ since, workflow, producer }: SelectionFlags): string[] {
+function remarksOn({ since, workflow, producer }: SelectionFlags, firstSeq: number): string[] {
   const remarks: string[] = [];
-  if (since !== undefined) remarks.push('runs that began before --since show gaps at their start');
+  if (firstSeq > 1) remarks.push(`the stream begins at seq ${firstSeq}: what is missing before it was not judged`);
+  if (since !== undefined)
+    remarks.push('what was stored before --since was not read: the beginnings of runs were not judged');
   if (workflow !== undefined || producer !== undefined) {
     remarks.push('only a part of the stream was read: losses that another producer or run reports are not known here');
   }
@@ -95,9 +109,10 @@ function remarksOn({ since, workflow, producer }: SelectionFlags): string[] {
 }
 
 /** I9: what a journal has given up after it was acknowledged is not missing. */
-function withoutGaps(report: LedgerReport): Pick<Verdict, 'report' | 'remarks'> {
-  const findings = report.findings.filter(({ cause }) => cause !== 'gap');
-  const verified = findings.every(({ cause }) => cause === 'loss' || cause === 'loss_unnumbered');
+function withoutRemoved(report: Report): Pick<Verdict, 'report' | 'remarks'> {
+  const findings = report.findings.filter(
+    (finding) => finding.cause !== 'gap' && (finding.cause !== 'checkpoint_mismatch' || finding.kind === 'rewritten'),
+  );
   const remark = 'acknowledged segments of a journal have been removed: whether numbers are missing was not judged';
-  return { report: { ...report, gaps: 0, findings, verified }, remarks: [remark] };
+  return { report: withFindings(report, findings), remarks: [remark] };
 }

@@ -20,6 +20,8 @@ const OF_OPTIONS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SPANLEDGER_OPTION',
   'SPANLEDGER_PRODUCER',
   'SPANLEDGER_VALUE',
+  'SPANLEDGER_KEY',
+  'SPANLEDGER_JOURNAL',
 ]);
 
 /** Anything that was thrown, as what the command line says of it; `undefined` for a fault of this program. */

@@ -1,5 +1,4 @@
 import { readAudit } from '@spanledger/jetstream';
-import type { LedgerReport } from '@spanledger/ledger';
 import { parseEvent } from '@spanledger/protocol';
 import type { LedgerRecord } from '@spanledger/protocol';
 import { EXIT } from '../run/exit-code.ts';
@@ -23,19 +22,12 @@ export class ExecutionRecords {
   readonly #execution: string;
   readonly #runs = new Set<string>();
   readonly #producers = new Set<string>();
-  /** Read for what they report, and not judged: they began before, and are about other executions as well. */
-  readonly #instanceRuns = new Set<string>();
   #firstSeq: number | undefined;
 
   constructor(terminal: Terminal, link: Link, execution: string) {
     this.#terminal = terminal;
     this.#link = link;
     this.#execution = execution;
-  }
-
-  async *read(): AsyncGenerator<LedgerRecord, void, void> {
-    yield* this.readOwn();
-    yield* this.readReports();
   }
 
   /** The execution's own. */
@@ -54,35 +46,10 @@ export class ExecutionRecords {
       for await (const record of readAudit(connection, { ...selection, stream, signal })) {
         const event = parseEvent(record.bytes);
         if (event === undefined || this.#runs.has(event.run_id)) continue;
-        this.#instanceRuns.add(event.run_id);
         yield record;
       }
       this.#link.throwIfLost();
     }
-  }
-
-  /** The report without what is about the processes themselves. */
-  ownReport(report: LedgerReport): LedgerReport {
-    const isOwn = (runId: string): boolean => !this.#instanceRuns.has(runId);
-    const runs = report.runs.filter(({ runId }) => isOwn(runId));
-    const findings = report.findings.filter((finding) => !('runId' in finding) || this.#runs.has(finding.runId));
-    const sum = (count: (run: LedgerReport['runs'][number]) => number): number =>
-      runs.reduce((before, run) => before + count(run), 0);
-    return {
-      ...report,
-      runs,
-      findings,
-      events: sum((run) => run.events),
-      gaps: sum((run) => run.gaps),
-      losses: sum((run) => run.losses),
-      duplicates: sum((run) => run.duplicates),
-      conflicts: sum((run) => run.conflicts),
-      reordered: sum((run) => run.reordered),
-      openRuns: runs.filter(({ state }) => state === 'open').length,
-      chain: runs.some(({ chain }) => chain === 'broken') ? 'broken' : 'ok',
-      producers: [...new Set(runs.flatMap((run) => run.producers))].sort(),
-      verified: findings.every(({ cause }) => cause === 'loss' || cause === 'loss_unnumbered'),
-    };
   }
 
   #note({ bytes, streamSeq }: LedgerRecord): void {

@@ -49,6 +49,11 @@ export class LocalRecords {
     }
   }
 
+  /** Journals are among them: what was acknowledged before is not in a journal. */
+  get hasFolders(): boolean {
+    return this.#paths.some((given) => given !== '-' && statSync(given).isDirectory());
+  }
+
   placeOf(streamSeq: number): LocalPlace | undefined {
     const part = this.#parts.findLast(({ before }) => before < streamSeq);
     return part && { file: part.file, line: streamSeq - part.before };

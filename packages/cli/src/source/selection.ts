@@ -42,7 +42,7 @@ export function parseDuration(text: string): number {
   return Number(match[1]) * unit;
 }
 
-function parseSince(text: string): Date {
+export function parseSince(text: string): Date {
   if (/^\d+(\.\d+)?(ms|s|m|h|d)$/.test(text)) return new Date(Date.now() - parseDuration(text));
   const date = new Date(text);
   if (!/^\d{4}-/.test(text) || Number.isNaN(date.getTime()))
