@@ -5,11 +5,12 @@ import { connect, createServer } from 'node:net';
 import type { Server } from 'node:net';
 import path from 'node:path';
 import { SpanledgerError } from '@spanledger/protocol';
+import { segmentNumbers } from './journal-files.ts';
 
 const LOCK_NAME = /^lock-(\d+)$/;
 const ATTEMPTS_MAX = 16;
-/** Long after it was made it is what a kill has left of that, or a copy that was put there: no copy has sockets. */
-const UNLOCKED_MS = 60_000;
+/** An empty folder without a lock that is older is what a kill has left of its making. */
+const MAKING_MS = 60_000;
 /** What a socket's path may have everywhere, in bytes; Node 20 would cut off the rest without a word. */
 const SOCKET_PATH_BYTES_MAX = 103;
 
@@ -57,16 +58,21 @@ export function lockNewFolder(folder: string): FolderLock {
   }
 }
 
-/** Or is about to be: a folder without any lock is one that is being made, unless it has been so for a minute. */
+/** Or is about to be. */
 export async function isFolderLocked(folder: string): Promise<boolean> {
   const generation = newestGeneration(folder);
-  if (generation === 0) return Date.now() - statSync(folder).mtimeMs < UNLOCKED_MS;
+  if (generation === 0) return isBeingMade(folder);
   const place = new SocketFolder(folder);
   try {
     return await place.listens(generation);
   } finally {
     place.close();
   }
+}
+
+/** A copy that was put there has no sockets either, but has segments. */
+function isBeingMade(folder: string): boolean {
+  return segmentNumbers(folder).length === 0 && Date.now() - statSync(folder).mtimeMs < MAKING_MS;
 }
 
 function newestGeneration(folder: string): number {

@@ -272,7 +272,7 @@ describe('the journal of a dead process', () => {
     expect(journal.stats.bytes).toBe(before);
   });
 
-  it('is not taken for one while it is being made, and no longer than a minute', async () => {
+  it('is not taken for one while it is being made: empty, without a lock, for a minute', async () => {
     const directory = await newDirectory();
     const journal = await open(directory);
     const folder = path.join(path.dirname(journal.folder), randomUUID());
