@@ -1,16 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, constants, linkSync, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, existsSync, linkSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Server } from 'node:net';
 import path from 'node:path';
 import { SpanledgerError } from '@spanledger/protocol';
-import { segmentNumbers } from './journal-files.ts';
 
 const LOCK_NAME = /^lock-(\d+)$/;
 const ATTEMPTS_MAX = 16;
-/** An empty folder without a lock that is older is what a kill has left of its making. */
-const MAKING_MS = 60_000;
 /** What a socket's path may have everywhere, in bytes; Node 20 would cut off the rest without a word. */
 const SOCKET_PATH_BYTES_MAX = 103;
 
@@ -45,34 +42,35 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   throw new SpanledgerError('SPANLEDGER_JOURNAL_LOCKED', `the journal ${folder} belongs to a running process`);
 }
 
-/** Locks a folder that was just made, in this turn. @throws what the file system answers, if it cannot be locked. */
-export function lockNewFolder(folder: string): FolderLock {
-  const place = new SocketFolder(folder);
+/**
+ * Locks a folder that was just made, in this turn.
+ *
+ * @returns `undefined` if a finder of dead journals was faster, who may have removed it since.
+ * @throws what the file system answers, if it cannot be locked.
+ */
+export function lockNewFolder(folder: string): FolderLock | undefined {
+  let place: SocketFolder | undefined;
   try {
+    place = new SocketFolder(folder);
     const server = place.claim(1);
-    if (server === undefined) throw new Error(`${folder} was taken by another process`);
-    return heldLock(server, place);
+    if (server !== undefined) return heldLock(server, place);
   } catch (error) {
-    place.close();
+    place?.close();
+    // The folder, or what was made in it.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || !existsSync(folder)) return undefined;
     throw error;
   }
+  place.close();
+  return undefined;
 }
 
-/** Or is about to be. */
 export async function isFolderLocked(folder: string): Promise<boolean> {
-  const generation = newestGeneration(folder);
-  if (generation === 0) return isBeingMade(folder);
   const place = new SocketFolder(folder);
   try {
-    return await place.listens(generation);
+    return await place.listens(newestGeneration(folder));
   } finally {
     place.close();
   }
-}
-
-/** A copy that was put there has no sockets either, but has segments. */
-function isBeingMade(folder: string): boolean {
-  return segmentNumbers(folder).length === 0 && Date.now() - statSync(folder).mtimeMs < MAKING_MS;
 }
 
 function newestGeneration(folder: string): number {

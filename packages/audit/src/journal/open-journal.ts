@@ -17,6 +17,9 @@ import type { JournaledEvent } from './journaled-event.ts';
 import { setMark } from './marks.ts';
 import { QUARANTINE } from './quarantine.ts';
 
+/** A finder has to hit microseconds each time. */
+const CREATE_ATTEMPTS_MAX = 100;
+
 /**
  * Opens a journal of this process's own (or this worker thread's), in a new folder `<directory>/<producer>/<id>`. In one turn
  * of the event loop, so that it is there before the first event.
@@ -36,10 +39,15 @@ export function openJournal(options: JournalOptions): Journal {
   }
 }
 
+/** Another process that looks for dead journals may take a folder for one before it is locked, and remove it: then the next one. */
 function createFolder(parent: string): { folder: string; lock: FolderLock } {
-  const folder = path.join(parent, randomUUID());
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return { folder, lock: lockNewFolder(folder) };
+  for (let attempt = 1; attempt <= CREATE_ATTEMPTS_MAX; attempt += 1) {
+    const folder = path.join(parent, randomUUID());
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const lock = lockNewFolder(folder);
+    if (lock !== undefined) return { folder, lock };
+  }
+  throw new Error('every new folder was taken by another process');
 }
 
 class OwnJournal implements Journal {

@@ -148,7 +148,7 @@ class Pipeline implements AuditPipeline {
 
   #add(scope: WorkflowContext, input: EventInput, isOwn = false): KeptEvent | undefined {
     // At the first event, not in the constructor: a meter provider is often registered in between.
-    this.#metrics ??= this.#newMetrics();
+    this.#metrics ??= new PipelineMetrics(this.#options.sink, this.#counts, () => this.health());
     const event = this.#sealer.seal(scope, this.#instanceRun.completed(scope, input));
     if (event === undefined) {
       this.#counts.failed += 1;
@@ -167,12 +167,6 @@ class Pipeline implements AuditPipeline {
     this.#losses.open.add(event, position);
     this.#counts.shed += 1;
     return undefined;
-  }
-
-  #newMetrics(): PipelineMetrics {
-    const { sink } = this.#options;
-    const retries = (): number => sink.status?.().retries ?? 0;
-    return new PipelineMetrics({ counts: this.#counts, health: () => this.health(), retries });
   }
 
   #settled(delivery: Delivery, outcome: WriteOutcome): void {

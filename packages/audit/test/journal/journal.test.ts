@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { SpanledgerError } from '@spanledger/protocol';
@@ -270,17 +269,6 @@ describe('the journal of a dead process', () => {
     expect(journal.stats.bytes).toBe(before + adopted.bytes);
     await adopted.close();
     expect(journal.stats.bytes).toBe(before);
-  });
-
-  it('is not taken for one while it is being made: empty, without a lock, for a minute', async () => {
-    const directory = await newDirectory();
-    const journal = await open(directory);
-    const folder = path.join(path.dirname(journal.folder), randomUUID());
-    mkdirSync(folder);
-    expect(await journal.adoptable()).toEqual([]);
-    const longAgo = Date.now() / 1000 - 61;
-    utimesSync(folder, longAgo, longAgo);
-    expect(await journal.adoptable()).toEqual([folder]);
   });
 
   it('is not confused with one that is being opened', async () => {
