@@ -41,6 +41,8 @@ export type { HttpRuleOptions } from './rules/http.ts';
 export { lifecycle } from './rules/lifecycle.ts';
 export { createKeyRing } from './signing/key-ring.ts';
 export type { KeyRing, KeyRingOptions, KeyText, SigningKeys } from './signing/key-ring.ts';
+export { keysRoute } from './signing/keys-route.ts';
+export type { KeysRoute, KeysRouteOptions } from './signing/keys-route.ts';
 export type { SigningHealth, SigningOptions } from './signing/signing.ts';
 export { fanOutSink } from './sinks/fan-out-sink.ts';
 export { fileSink } from './sinks/file-sink.ts';
