@@ -7,7 +7,7 @@ export { requestGate } from './emit/request-gate.ts';
 export type { RequestGateOptions, RequestRefusal } from './emit/request-gate.ts';
 export type { EventDetails, EventInput, SpanReference } from './event-input.ts';
 export type { AdoptedJournal } from './journal/adopted-journal.ts';
-export type { AppendOutcome, Journal, JournalStats } from './journal/journal.ts';
+export type { AppendOutcome, Journal, JournalStats, OnLost } from './journal/journal.ts';
 export type { JournalOptions } from './journal/journal-options.ts';
 export type { JournaledEvent } from './journal/journaled-event.ts';
 export { openJournal } from './journal/open-journal.ts';
