@@ -1,41 +1,17 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import os from 'node:os';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import v8 from 'node:v8';
+import vm from 'node:vm';
 import { createChain, seal } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent } from '@spanledger/protocol';
 import { assertLedger } from '@spanledger/testkit';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createAuditPipeline, memorySink, openJournal } from '../src/index.ts';
-import type { AuditPipeline, AuditPipelineOptions, Journal, JournalOptions, MemorySink } from '../src/index.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { createAuditPipeline, fileSink, memorySink } from '../src/index.ts';
+import type { MemorySink } from '../src/index.ts';
+import { draft, journalIn, namesOf, newDirectory, pipelineWith } from './journaled-pipeline.ts';
 import { eventsOf, gateSink, newScope, sha256 } from './support.ts';
 
 const MIB = 1024 * 1024;
-const closers: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-function newDirectory(): string {
-  const directory = mkdtempSync(path.join(os.tmpdir(), 'delivery-'));
-  closers.push(async () => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
-
-function journalIn(directory: string, options: Partial<JournalOptions> = {}): Journal {
-  return openJournal({ producer: 'svc', directory, ...options });
-}
-
-function pipelineWith(options: Partial<AuditPipelineOptions> & { sink: AuditSink }): AuditPipeline {
-  const pipeline = createAuditPipeline({ producer: 'svc', ...options });
-  closers.push(() => pipeline.shutdown(100));
-  return pipeline;
-}
-
-function namesOf(sink: MemorySink): string[] {
-  return eventsOf(sink).map(({ event }) => event);
-}
-
 /** A sink like a stream: it knows what it has, and can lose its end. */
 function streamSink() {
   const stored = memorySink({ maxEvents: 1_000_000 });
@@ -69,6 +45,8 @@ function streamSink() {
       if (isNoticed) resume();
     },
     resume: () => resume(),
+    /** Message ids older than its window. */
+    forget: () => seqs.clear(),
   };
 }
 
@@ -135,6 +113,33 @@ describe('with a journal', () => {
     expect(seqs.sort((a, b) => a - b)).toEqual(upTo(3_000));
     expect(pipeline.health().losses).toEqual({ events: 0, unreported: 0 });
     expect(pipeline.health().status).toBe('ok');
+  });
+
+  it('does not go on giving events to a sink that gives up on all of them, and remembers no more', async () => {
+    const stored = memorySink({ maxEvents: 200_000 });
+    const given = new Set<number>();
+    let broken = true;
+    const scope = newScope();
+    const sink: AuditSink = {
+      ...stored,
+      async writeEvent(event) {
+        if (event.runId === scope.run.id) given.add(event.seq);
+        return broken ? { status: 'failed', error: new Error('disk gone') } : stored.writeEvent(event);
+      },
+    };
+    const pipeline = pipelineWith({ sink, journal: journalIn(newDirectory()) });
+    for (let n = 0; n < 30_000; n += 1) {
+      pipeline.emit(scope, { event: 'tool_exec' });
+      if (n % 250 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await vi.waitFor(() => expect(pipeline.health().queue.events).toBe(0));
+    expect(given.size).toBeGreaterThanOrEqual(10_000);
+    expect(given.size).toBeLessThan(20_000);
+    broken = false;
+    expect(await pipeline.flush()).toBe(true);
+    expect(eventsOf(stored, scope.run.id).map(({ seq }) => seq)).toEqual(upTo(30_000));
+    await pipeline.shutdown();
+    expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(30_000);
   });
 
   it('parks nothing behind an event that is refused for good, and reports that one', async () => {
@@ -236,6 +241,33 @@ describe('with a journal', () => {
     expect(status?.fields).toMatchObject({ went_backwards: true, last_stream_seq: before });
     await pipeline.flush();
     expect(pipeline.health().losses.events).toBe(0);
+  });
+
+  it('does not claim that a stream went backwards which may only have forgotten the id', async () => {
+    const stream = streamSink();
+    const pipeline = pipelineWith({ sink: stream.sink, journal: journalIn(newDirectory()) });
+    pipeline.emit(newScope(), { event: 'tool_exec' });
+    await pipeline.flush();
+    stream.forget();
+    stream.resume();
+    await vi.waitFor(() => expect(namesOf(stream.stored)).toContain('audit_export_status'));
+    const status = eventsOf(stream.stored).find(({ event }) => event === 'audit_export_status');
+    expect(status?.fields).toMatchObject({ may_have_lost: true, last_stream_seq: 1, stream_seq: 2 });
+    expect(status?.fields).not.toHaveProperty('went_backwards');
+  });
+
+  it('writes nothing twice to a file, which cannot say what it has lost', async () => {
+    const directory = newDirectory();
+    const file = path.join(directory, 'ledger.ndjson');
+    const lines = (): string[] => readFileSync(file, 'utf8').trim().split('\n');
+    const first = createAuditPipeline({ producer: 'svc', sink: fileSink(file), journal: journalIn(directory) });
+    for (let n = 0; n < 5; n += 1) first.emit(newScope(), { event: 'tool_exec' });
+    await first.shutdown();
+    const second = pipelineWith({ sink: fileSink(file), journal: journalIn(directory) });
+    await vi.waitFor(() => expect(lines().filter((line) => line.includes('run_abandoned'))).toHaveLength(5));
+    await second.shutdown();
+    expect(new Set(lines()).size).toBe(lines().length);
+    expect(lines().filter((line) => line.includes('audit_export_status'))).toEqual([]);
   });
 
   it('publishes again what a stream has lost together with the process that wrote to it', async () => {
@@ -345,6 +377,54 @@ describe('emitDurable', () => {
   });
 });
 
+describe('emitDurable in an outage', () => {
+  it('holds nothing for those whose deadline has passed', async () => {
+    v8.setFlagsFromString('--expose-gc');
+    const collectGarbage = vm.runInNewContext('gc') as () => void;
+    const journal = journalIn(newDirectory());
+    const append = journal.append.bind(journal);
+    const sealed: WeakRef<Uint8Array>[] = [];
+    journal.append = (event) => {
+      sealed.push(new WeakRef(event.bytes));
+      return append(event);
+    };
+    const pipeline = pipelineWith({ sink: gateSink(), journal, queueMaxBytes: MIB });
+    const scope = newScope();
+    const input = { event: 'payment', fields: { pad: 'x'.repeat(1_000) } };
+    for (let round = 0; round < 50; round += 1) {
+      const late = Array.from({ length: 200 }, () =>
+        pipeline.emitDurable(scope, input, { durable: 'acknowledged', deadlineMs: 5 }),
+      );
+      await Promise.allSettled(late);
+    }
+    await journal.whenDurable(journal.position);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    collectGarbage();
+    const held = sealed.reduce((sum, ref) => sum + (ref.deref()?.length ?? 0), 0);
+    // The queue's, and the newest that wait beside it.
+    expect(held).toBeLessThan(4 * MIB);
+    expect(pipeline.health().journal?.unacknowledged).toBe(10_000);
+  });
+});
+
+describe('shutdown', () => {
+  it.each(['never ends', 'rejects'])(
+    'keeps its deadline and closes the journal if closing the sink %s',
+    async (how) => {
+      const stored = memorySink();
+      const close = (): Promise<void> =>
+        how === 'rejects' ? Promise.reject(new Error('no manners')) : new Promise(() => {});
+      const journal = journalIn(newDirectory());
+      const closed = vi.spyOn(journal, 'close');
+      const pipeline = createAuditPipeline({ producer: 'svc', sink: { ...stored, close }, journal });
+      pipeline.emit(newScope(), { event: 'tool_exec' });
+      await pipeline.shutdown(200);
+      expect(closed).toHaveBeenCalledOnce();
+      expect(namesOf(stored)).toEqual(['tool_exec', 'audit_checkpoint']);
+    },
+  );
+});
+
 describe('checkpoints', () => {
   it('name each run once, up to what is in the sink, and never before it is', async () => {
     const sink = memorySink();
@@ -393,6 +473,37 @@ describe('checkpoints', () => {
     letGo();
     await vi.waitFor(() => expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(5));
   });
+
+  it('name no run past an event that failed, until that is stored, and go on for the others', async () => {
+    const stored = memorySink();
+    const [failing, other] = [newScope(), newScope()];
+    let tries = 0;
+    let letGo = (): void => {};
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const sink: AuditSink = {
+      ...stored,
+      async writeEvent(event) {
+        if (event.runId === failing.run.id && event.seq === 2) {
+          tries += 1;
+          if (tries === 1) return { status: 'failed', error: new Error('once') };
+          await held;
+        }
+        return stored.writeEvent(event);
+      },
+    };
+    const pipeline = pipelineWith({ sink, journal: journalIn(newDirectory()), checkpointIntervalMs: 100 });
+    for (let n = 0; n < 5; n += 1) pipeline.emit(failing, { event: 'tool_exec' });
+    pipeline.emit(other, { event: 'tool_exec' });
+    await vi.waitFor(() => expect(checkpointed(stored).get(other.run.id)?.seq).toBe(1));
+    expect(tries).toBe(1);
+    // It is on its way again, and what was named before need not be named once more.
+    await vi.waitFor(() => expect(tries).toBe(2), { timeout: 5_000 });
+    pipeline.emit(other, { event: 'tool_exec' });
+    await vi.waitFor(() => expect(checkpointed(stored).get(other.run.id)?.seq).toBe(2));
+    expect(checkpointed(stored).get(failing.run.id)?.seq).toBe(1);
+    letGo();
+    await vi.waitFor(() => expect(checkpointed(stored).get(failing.run.id)?.seq).toBe(5));
+  });
 });
 
 describe('a journal that is turned off', () => {
@@ -407,17 +518,6 @@ describe('a journal that is turned off', () => {
 
 function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i + 1);
-}
-
-function draft(event: string) {
-  return {
-    ts: '2026-01-01T00:00:00.000000Z',
-    event,
-    producer: 'svc',
-    workflow_execution_id: 'exec',
-    entity_type: 'agent',
-    entity_id: 'svc',
-  };
 }
 
 /** What is named, and that it was there before. */

@@ -1,13 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AUDIT_STREAM, SpanledgerError } from '@spanledger/protocol';
+import { AUDIT_STREAM, SpanledgerError, timerMs } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent, SinkStatus, WriteOptions, WriteOutcome } from '@spanledger/protocol';
 import { Alarms } from './alarms.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { Publisher } from './publisher.ts';
 
 const REOPEN_MS = 1_000;
-/** Node's timers count to 2^31 - 1 ms, and fire at once for more. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Opens a connection; gives up when the signal is aborted. */
 export type OpenConnection = (signal: AbortSignal) => Promise<NatsConnectionLike>;
@@ -80,9 +78,8 @@ class JetStreamSink implements AuditSink {
     );
     this.#publisher.stop(closed);
     this.#closing ??= this.#publisher.idle().then(() => this.#release());
-    // What a timer cannot count to is no deadline.
-    const bounded = deadlineMs !== undefined && deadlineMs <= TIMER_MAX_MS;
-    const deadline = bounded ? setTimeout(() => this.#publisher.fail(closed), deadlineMs) : undefined;
+    const fail = (): void => this.#publisher.fail(closed);
+    const deadline = deadlineMs === undefined ? undefined : setTimeout(fail, timerMs(deadlineMs));
     await this.#closing;
     clearTimeout(deadline);
   }

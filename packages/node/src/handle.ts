@@ -1,5 +1,5 @@
 import type { AuditPipeline, Journal, PipelineHealth } from '@spanledger/audit';
-import { SpanledgerError } from '@spanledger/protocol';
+import { SpanledgerError, within } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
 import { watchProcessEnd } from './process-end.ts';
 
@@ -109,7 +109,7 @@ function createHandle({ pipeline, journal, timeoutMs, shutdownSdk }: HandleParts
     // Side by side: a trace collector that does not answer takes no time from the ledger.
     await Promise.all([
       pipeline.shutdown(deadlineMs, { leaveJournal }),
-      shutdownSdk && within(deadlineMs, shutdownSdk()),
+      shutdownSdk && within(shutdownSdk().catch(sayUnclean), deadlineMs),
     ]);
     isClosed = true;
   };
@@ -142,12 +142,6 @@ function sayWhatIsLost({ queue, journal, losses }: PipelineHealth): void {
   if (lost > 0) logger.error(`the process ended before the ledger had ${lost} events: they are lost`);
 }
 
-async function within(deadlineMs: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadlineMs)));
-  const reported = work.catch((error: unknown) =>
-    logger.warn('the OpenTelemetry SDK did not shut down cleanly:', error),
-  );
-  await Promise.race([reported, deadline]);
-  clearTimeout(timer);
+function sayUnclean(error: unknown): void {
+  logger.warn('the OpenTelemetry SDK did not shut down cleanly:', error);
 }

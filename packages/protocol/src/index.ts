@@ -1,6 +1,7 @@
 export { canonicalBytes } from './canonical.ts';
 export { checkChain } from './check-chain.ts';
 export type { ChainCheck } from './check-chain.ts';
+export { timerMs, within } from './deadline.ts';
 export { GENESIS_HASH, SCHEMA_VERSION, parseEvent } from './envelope.ts';
 export type { AuditEvent, AuditEventDraft, JsonValue } from './envelope.ts';
 export { ERROR_CODES, SpanledgerError } from './errors.ts';

@@ -108,7 +108,9 @@ async function runRound(context, { killed, filled, killedAgain }) {
     let found = false;
     await readStream({ servers: server.url, fromSeq: after + 1 }, ({ bytes }) => {
       const { event, producer: name, fields } = JSON.parse(Buffer.from(bytes).toString());
-      found ||= event === 'audit_export_status' && name === 'faults' && fields.went_backwards === true;
+      // Where others have filled the numbers up, it only can be seen that something may be gone.
+      const says = fields?.went_backwards === true || (filled && fields?.may_have_lost === true);
+      found ||= event === 'audit_export_status' && name === 'faults' && says;
     });
     return found;
   }

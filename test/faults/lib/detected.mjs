@@ -70,16 +70,25 @@ function missingTails(book) {
     .filter(({ first_seq: first, last_seq: last }) => first <= last);
 }
 
-/** The packages' own reader must find the same holes, and nothing else. */
+/** The packages' own reader must find the same holes and ends, and nothing else. */
 function disagreements(report, book) {
-  const isExpected = ({ cause }) => cause === 'gap' || cause === 'loss' || cause === 'loss_unnumbered';
-  const others = report.findings.filter((finding) => !isExpected(finding));
+  const isEnd = ({ cause, kind }) => cause === 'checkpoint_mismatch' && (kind === 'tail_cut' || kind === 'run_deleted');
+  const isHole = ({ cause }) => cause === 'gap' || cause === 'loss';
+  const others = report.findings.filter(
+    (finding) => !isEnd(finding) && !isHole(finding) && finding.cause !== 'loss_unnumbered',
+  );
   const numbersMissing = (findings) => findings.reduce((sum, { seq, lastSeq }) => sum + lastSeq - seq + 1, 0);
-  const theirs = numbersMissing(report.findings.filter(({ cause }) => cause === 'gap' || cause === 'loss'));
+  const theirs = numbersMissing(report.findings.filter(isHole));
   const ours = sizeOf([...book.runs].flatMap(([runId, run]) => holesOf(runId, run)));
+  const theirEnds = new Set(report.findings.filter(isEnd).map(({ runId }) => runId));
+  const ourEnds = new Set(missingTails(book).map(({ run_id: runId }) => runId));
   return [
     ...others.slice(0, 5).map((finding) => `verify finds ${JSON.stringify(finding)}`),
     ...(theirs === ours ? [] : [`verify misses ${theirs} events, the independent reader ${ours}`]),
+    ...[...theirEnds, ...ourEnds]
+      .filter((runId) => !theirEnds.has(runId) || !ourEnds.has(runId))
+      .slice(0, 5)
+      .map((runId) => `verify and the independent reader disagree about the end of ${runId}`),
   ];
 }
 

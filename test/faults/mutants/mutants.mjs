@@ -103,7 +103,7 @@ export const MUTANTS = [
   {
     name: 'nobody-says-what-was-abandoned',
     breaks: 'the open runs of a dead process are named',
-    file: 'audit/dist/instance/inheritance.js',
+    file: 'audit/dist/instance/inherited-journal.js',
     find: "return this.#options.emit(scope, { event: 'run_abandoned', fields });",
     replace: 'return true;',
     cases: new Map([[1, /was abandoned, and nobody says so/]]),
@@ -177,8 +177,8 @@ export const MUTANTS = [
   {
     name: 'no-final-checkpoint',
     breaks: 'a process that ends in order says so, last',
-    file: 'audit/dist/pipeline/create-pipeline.js',
-    find: 'this.#instanceRun.writeFinal();',
+    file: 'audit/dist/pipeline/shutdown.js',
+    find: 'writeFinal(parts);',
     replace: '{}',
     cases: new Map([[9, /have left no final checkpoint/]]),
   },
@@ -186,7 +186,7 @@ export const MUTANTS = [
     name: 'no-checkpoints',
     breaks: 'every run is named in a checkpoint as far as it goes, so that its end cannot be cut off unseen',
     file: 'audit/dist/instance/checkpoints.js',
-    find: 'const named = heads.take(runsMax);',
+    find: 'const named = heads.take(this.#runsMax);',
     replace: 'const named = [];',
     cases: new Map([[26, /nothing shows/]]),
   },

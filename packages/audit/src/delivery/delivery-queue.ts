@@ -1,9 +1,9 @@
 import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
+import { timerMs } from '@spanledger/protocol';
 import type { AuditSink, WriteOutcome } from '@spanledger/protocol';
 import type { Delivery } from './delivery.ts';
 import { RunHeads } from './run-heads.ts';
-import { timerMs } from './within.ts';
 
 /** Writes in flight at once. Enough to keep a server a few milliseconds away busy at 100,000 events a second. */
 const IN_FLIGHT_MAX = 4096;
@@ -62,7 +62,7 @@ export class DeliveryQueue {
   }
 
   push(delivery: Delivery): void {
-    if (!delivery.wasStored) delivery.sent = this.heads.sent(delivery.event);
+    if (!delivery.wasStored) delivery.sent ??= this.heads.sent(delivery.event);
     this.#waiting.push(delivery);
     this.bytes += delivery.event.bytes.length;
     this.events += 1;
@@ -133,7 +133,9 @@ export class DeliveryQueue {
     this.events -= 1;
     this.bytes -= delivery.event.bytes.length;
     this.#progressAtMs = performance.now();
-    if (delivery.sent !== undefined) this.heads.settled(delivery.sent, outcome.status === 'stored');
+    // What is in a journal and failed is tried again: until then nothing after it is named.
+    const isTriedAgain = outcome.status === 'failed' && delivery.feed !== undefined;
+    if (delivery.sent !== undefined && !isTriedAgain) this.heads.settled(delivery.sent, outcome.status === 'stored');
     this.#onOutcome(delivery, outcome);
     for (const waiter of this.#waiters) {
       if (ticket > waiter.lastTicket) continue;

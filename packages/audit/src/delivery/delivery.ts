@@ -13,6 +13,6 @@ export interface Delivery {
   readonly again: boolean;
   /** A sink has stored it before, and may have lost it since. */
   readonly wasStored: boolean;
-  /** Its place in its run; set by the queue, unless the run has been there before. */
-  sent?: SentEvent;
+  /** Its place in its run; set by the queue the first time, unless the run has been there before. */
+  sent: SentEvent | undefined;
 }

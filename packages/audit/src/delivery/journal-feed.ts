@@ -1,13 +1,18 @@
 import { diag } from '@opentelemetry/api';
 import type { SealedEvent } from '@spanledger/protocol';
 import type { JournaledEvent } from '../journal/journaled-event.ts';
+import type { Delivery } from './delivery.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
+import type { SentEvent } from './run-heads.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** After events that the sink gave up on, before they are read and tried again: the first wait, and the longest. */
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
+
+/** Events that the sink gave up on, before no others are tried until these have been once more. */
+const FAILED_MAX = 10_000;
 
 /** Of the newest events, which need not be read back when all before them are on their way. */
 const HELD_BYTES_MAX = 1024 * 1024;
@@ -40,8 +45,12 @@ export class JournalFeed {
   #againThrough = 0;
   /** Of those that are published once more, how many are in the queue. */
   #sendingAgain = 0;
-  /** The first position that the sink gave up on. */
+  /** Those that the sink gave up on: their places in their runs. I7: at most `FAILED_MAX`, and what was in the queue then. */
+  readonly #failed = new Map<number, SentEvent | undefined>();
+  /** What is read again when the time has come begins here. */
   #failedFrom = Number.POSITIVE_INFINITY;
+  /** So many have failed that nothing is given to the sink until then. */
+  #isStopped = false;
   #retryMs = RETRY_MIN_MS;
   #retryTimer: NodeJS.Timeout | undefined;
   #reading = false;
@@ -62,7 +71,7 @@ export class JournalFeed {
 
   /** Events wait on the disk. */
   get isBehind(): boolean {
-    return this.#reading;
+    return this.#reading || this.#isStopped;
   }
 
   /** The sink gave up on events, which will be tried again. */
@@ -74,7 +83,7 @@ export class JournalFeed {
   appended(event: SealedEvent, position: number): void {
     // The next process reads it.
     if (this.#closed) return;
-    if (!this.#reading && this.#queue.hasRoom) {
+    if (!this.isBehind && this.#queue.hasRoom) {
       this.#next = position + 1;
       this.#push(event, position, false);
       return;
@@ -87,7 +96,7 @@ export class JournalFeed {
 
   /** Reads what is journaled and not yet on its way. */
   readOn(): void {
-    if (this.#reading || this.#closed) return;
+    if (this.isBehind || this.#closed) return;
     this.#reading = true;
     void this.#readAll();
   }
@@ -116,11 +125,17 @@ export class JournalFeed {
   }
 
   /** The sink gave up on it, and may take it later. */
-  failed(position: number): void {
+  failed({ position, sent }: Delivery): void {
     this.#sent(position);
-    this.#failedFrom = Math.min(this.#failedFrom, position);
-    if (this.#closed) return;
-    this.#retryTimer ??= setTimeout(() => this.#retry(), this.#retryMs).unref();
+    this.#failed.set(position, sent);
+    if (this.#failed.size >= FAILED_MAX) this.#isStopped = true;
+    this.#readAgainLater(position);
+  }
+
+  /** Waits until everything has been given to the sink once, or cannot be for now. */
+  whenGiven(): Promise<void> {
+    const { position } = this.#source;
+    return this.#when(() => this.#next > position || this.hasFailed);
   }
 
   /** Waits until everything that is journaled now is on its way, or has its outcome. */
@@ -142,14 +157,14 @@ export class JournalFeed {
 
   async #readAll(): Promise<void> {
     try {
-      while (!this.#closed && this.#next <= this.#source.position) {
+      while (!this.#closed && !this.#isStopped && this.#next <= this.#source.position) {
         if (this.#next === this.#held[0]?.position) await this.#sendHeld();
         else await this.#readThrough(this.#source.position, this.#rewinds);
       }
       this.#checkAgain();
     } catch (error) {
       log.error('the journal could not be read, and is read again later:', error);
-      this.failed(this.#next);
+      this.#readAgainLater(this.#next);
     }
     this.#reading = false;
     this.#checkWaiters();
@@ -159,7 +174,8 @@ export class JournalFeed {
     for await (const { position, event, acknowledged } of this.#source.read(this.#next - 1)) {
       // I7: read no further ahead than the queue has room for.
       if (!this.#queue.hasRoom) await this.#queue.whenRoom();
-      if (this.#closed || rewinds !== this.#rewinds || position === this.#held[0]?.position) return;
+      if (this.#closed || this.#isStopped || rewinds !== this.#rewinds) return;
+      if (position === this.#held[0]?.position) return;
       if (position < this.#next) continue;
       this.#next = position + 1;
       const isWanted = !acknowledged || position <= this.#againThrough;
@@ -173,7 +189,7 @@ export class JournalFeed {
   async #sendHeld(): Promise<void> {
     await this.#queue.whenRoom();
     // They may have been dropped meanwhile, for newer ones.
-    if (this.#closed || this.#next !== this.#held[0]?.position) return;
+    if (this.#closed || this.#isStopped || this.#next !== this.#held[0]?.position) return;
     for (const { event, position } of this.#held) this.#push(event, position, false);
     this.#next = this.#held.at(-1)!.position + 1;
     this.#dropHeld();
@@ -187,13 +203,14 @@ export class JournalFeed {
   #push(event: SealedEvent, position: number, wasStored: boolean): void {
     this.#sending.add(position);
     if (position <= this.#againThrough) this.#sendingAgain += 1;
-    this.#queue.push({ event, feed: this, position, again: position <= this.#givenThrough, wasStored });
+    const sent = this.#failed.get(position);
+    this.#failed.delete(position);
+    this.#queue.push({ event, feed: this, position, again: position <= this.#givenThrough, wasStored, sent });
     if (position > this.#givenThrough) this.#givenThrough = position;
   }
 
   #sent(position: number): void {
-    this.#sending.delete(position);
-    if (position <= this.#againThrough) this.#sendingAgain -= 1;
+    if (this.#sending.delete(position) && position <= this.#againThrough) this.#sendingAgain -= 1;
   }
 
   /** Does the sink have everything again? */
@@ -204,8 +221,16 @@ export class JournalFeed {
     this.#source.markDoubtful(false);
   }
 
+  #readAgainLater(position: number): void {
+    this.#failedFrom = Math.min(this.#failedFrom, position);
+    this.#checkWaiters();
+    if (this.#closed) return;
+    this.#retryTimer ??= setTimeout(() => this.#retry(), this.#retryMs).unref();
+  }
+
   #retry(): void {
     this.#retryTimer = undefined;
+    this.#isStopped = false;
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
     const from = this.#failedFrom;
     this.#failedFrom = Number.POSITIVE_INFINITY;

@@ -1,11 +1,11 @@
 import { diag } from '@opentelemetry/api';
+import { within } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import type { Journal } from '../journal/journal.ts';
 import type { LossReason } from '../pipeline/open-losses.ts';
 import type { Delivery } from './delivery.ts';
 import { DeliveryQueue } from './delivery-queue.ts';
 import { JournalFeed } from './journal-feed.ts';
-import { within } from './within.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -90,7 +90,7 @@ export class Outbox {
 
   #keepInMemory(event: SealedEvent, fromReserve: boolean): boolean {
     if (!fromReserve && this.#isFull()) return false;
-    this.queue.push({ event, feed: undefined, position: 0, again: false, wasStored: false });
+    this.queue.push({ event, feed: undefined, position: 0, again: false, wasStored: false, sent: undefined });
     return true;
   }
 

@@ -3,19 +3,29 @@ import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol'
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
+/** What shows that a stream has lost its end. */
+export interface Rollback {
+  /** The number given last; 0 if this process has stored nothing before. */
+  readonly lastStreamSeq: number;
+  /** The number given now. */
+  readonly streamSeq: number;
+  /** The numbers went backwards. If not, the sink may only have forgotten that it had the event. */
+  readonly isCertain: boolean;
+}
+
 interface RollbackWatchOptions {
   readonly sink: AuditSink;
   /** For how long acknowledged events are kept, in milliseconds: after that nothing could be done about it. */
   readonly retentionMs: number;
   /** Told that it may have lost what it had stored, at once, and when it turns out that it has not. */
   readonly onDoubt: (isDoubtful: boolean) => void;
-  /** Told that the sink has lost what it had stored. */
-  readonly onRollback: (lastStreamSeq: number, streamSeq: number) => void;
+  /** Told that the sink has lost what it had stored, or may have. */
+  readonly onRollback: (rollback: Rollback) => void;
 }
 
 /**
  * Finds out whether the sink's stream has gone backwards: a server that lost power, or was restored from a backup, no longer
- * has what it had acknowledged. It needs no right to read:
+ * has what it had acknowledged. It needs no right to read, but a sink that numbers what it stores:
  *
  * - A new event gets a number that is not higher than one given before.
  * - After an interruption the event stored last is written once more. A stream that has it answers that it is a duplicate, and
@@ -47,10 +57,13 @@ export class RollbackWatch {
 
   /** Whether the sink has lost an event that it had stored; it has it again then. `undefined` if that cannot be known now. */
   async hasLost(event: SealedEvent): Promise<boolean | undefined> {
-    const outcome = await this.#options.sink.writeEvent(event, { again: true });
-    if (outcome.status !== 'stored') return undefined;
+    const { sink } = this.#options;
+    // One that is never interrupted, such as a file, would only have it twice.
+    if (sink.onResume === undefined) return undefined;
+    const outcome = await sink.writeEvent(event, { again: true });
+    if (outcome.status !== 'stored' || outcome.streamSeq === undefined) return undefined;
     if (outcome.duplicate) return false;
-    this.#rolledBack(outcome.streamSeq ?? 0);
+    this.#rolledBack(outcome.streamSeq);
     return true;
   }
 
@@ -70,11 +83,11 @@ export class RollbackWatch {
   }
 
   #rolledBack(streamSeq: number): void {
-    const before = this.#lastStreamSeq;
+    const lastStreamSeq = this.#lastStreamSeq;
     this.#lastStreamSeq = streamSeq;
     log.error(
       'the stream may have lost events that it had acknowledged: what the journals still have is published again',
     );
-    this.#options.onRollback(before, streamSeq);
+    this.#options.onRollback({ lastStreamSeq, streamSeq, isCertain: streamSeq <= lastStreamSeq });
   }
 }

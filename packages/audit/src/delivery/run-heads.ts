@@ -15,10 +15,11 @@ export interface RunHead {
 export interface SentEvent extends RunHead {
   settled: boolean;
   stored: boolean;
+  before: SentEvent | undefined;
   next: SentEvent | undefined;
 }
 
-/** The events of one run that are on their way, oldest first. */
+/** The events of one run from the first that is on its way, oldest first; settled neighbours are one. */
 interface RunTail {
   oldest: SentEvent;
   newest: SentEvent;
@@ -26,9 +27,10 @@ interface RunTail {
 
 /**
  * Up to where each run is in the sink *without a hole*: what may be named in a checkpoint. An event counts only once every
- * earlier one of its run that is on its way has its outcome, in whatever order those come.
+ * earlier one of its run has its outcome, in whatever order those come. One that the sink gave up on, and that is tried again,
+ * has none.
  *
- * I7: tails are bounded by what is in flight, heads by `HEADS_MAX`; the heads that changed first make room, unnamed.
+ * I7: tails are bounded by what is in flight and what failed, heads by `HEADS_MAX`; the heads that changed first make room, unnamed.
  */
 export class RunHeads {
   readonly #tails = new Map<string, RunTail>();
@@ -40,8 +42,9 @@ export class RunHeads {
   }
 
   sent({ runId, seq, hash }: SealedEvent): SentEvent {
-    const sent: SentEvent = { runId, seq, hash, settled: false, stored: false, next: undefined };
     const tail = this.#tails.get(runId);
+    const before = tail?.newest;
+    const sent: SentEvent = { runId, seq, hash, settled: false, stored: false, before, next: undefined };
     if (tail === undefined) this.#tails.set(runId, { oldest: sent, newest: sent });
     else tail.newest = tail.newest.next = sent;
     return sent;
@@ -51,11 +54,15 @@ export class RunHeads {
     sent.settled = true;
     sent.stored = stored;
     const tail = this.#tails.get(sent.runId);
-    if (tail?.oldest !== sent) return;
+    if (tail === undefined) return;
+    if (tail.oldest !== sent) return joinSettled(tail, sent);
     let oldest: SentEvent | undefined = sent;
     for (; oldest?.settled; oldest = oldest.next) if (oldest.stored) this.#advance(oldest);
     if (oldest === undefined) this.#tails.delete(sent.runId);
-    else tail.oldest = oldest;
+    else {
+      tail.oldest = oldest;
+      oldest.before = undefined;
+    }
   }
 
   of(runId: string): RunHead | undefined {
@@ -89,4 +96,19 @@ export class RunHeads {
       known.hash = hash;
     }
   }
+}
+
+/** An event that nobody will ask for again need not be remembered beside one like it. */
+function joinSettled(tail: RunTail, sent: SentEvent): void {
+  absorbNext(tail, sent);
+  if (sent.before?.settled) absorbNext(tail, sent.before);
+}
+
+function absorbNext(tail: RunTail, sent: SentEvent): void {
+  const { next } = sent;
+  if (!next?.settled) return;
+  if (next.stored) Object.assign(sent, { seq: next.seq, hash: next.hash, stored: true });
+  sent.next = next.next;
+  if (sent.next === undefined) tail.newest = sent;
+  else sent.next.before = sent;
 }

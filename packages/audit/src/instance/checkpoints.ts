@@ -15,8 +15,6 @@ export interface CheckpointOptions {
   readonly eventMaxBytes: number;
   /** Seals an event into the instance run. @returns whether it is kept. */
   readonly emit: (input: EventInput) => boolean;
-  /** Whether something was left out that will still be stored: then nothing is named for now. */
-  readonly hasHoles: () => boolean;
 }
 
 /**
@@ -44,7 +42,6 @@ export class Checkpoints {
   /** Names what is to be named; nothing, if nothing has been stored. */
   write(): void {
     this.#storedSince = 0;
-    if (this.#options.hasHoles()) return;
     // Not until there are none: a checkpoint that is stored at once is something to name.
     for (let events = Math.ceil(this.#options.heads.size / this.#runsMax); events > 0; events -= 1) {
       if (!this.#writeOne()) return;
@@ -53,15 +50,13 @@ export class Checkpoints {
 
   /** The last event of the instance run: it says that the process has ended in order. @returns whether it is kept. */
   writeFinal(): boolean {
-    const { heads, hasHoles } = this.#options;
-    const namesRuns = !hasHoles();
-    while (namesRuns && heads.size > this.#runsMax && this.#writeOne());
-    return this.#writeOne(namesRuns ? this.#runsMax : 0, true);
+    while (this.#options.heads.size > this.#runsMax && this.#writeOne());
+    return this.#writeOne(true);
   }
 
-  #writeOne(runsMax = this.#runsMax, final?: true): boolean {
+  #writeOne(final?: true): boolean {
     const { heads, emit } = this.#options;
-    const named = heads.take(runsMax);
+    const named = heads.take(this.#runsMax);
     const fields = { ...(named.length > 0 && { runs: named.map(toFields) }), ...(final && { final }) };
     const isKept = emit({ event: 'audit_checkpoint', fields });
     if (!isKept) heads.putBack(named);

@@ -1,4 +1,5 @@
 import type { JsonValue } from '@spanledger/protocol';
+import type { Rollback } from '../delivery/rollback-watch.ts';
 import type { EventInput } from '../event-input.ts';
 import type { PipelineHealth } from '../pipeline/health.ts';
 import type { EventCounts } from '../pipeline/pipeline-metrics.ts';
@@ -35,10 +36,10 @@ export class ExportStatus {
     this.#emit(health, {});
   }
 
-  /** The sink has lost what it had stored, and gets it again. */
-  wentBackwards(lastStreamSeq: number, streamSeq: number): void {
+  /** The sink has lost what it had stored, or may have, and gets it again. */
+  rolledBack({ lastStreamSeq, streamSeq, isCertain }: Rollback): void {
     this.#emit(this.#options.health(), {
-      went_backwards: true,
+      ...(isCertain ? { went_backwards: true } : { may_have_lost: true }),
       ...(lastStreamSeq > 0 && { last_stream_seq: lastStreamSeq }),
       stream_seq: streamSeq,
     });

@@ -1,45 +1,31 @@
-import path from 'node:path';
 import { diag } from '@opentelemetry/api';
-import { Run } from '@spanledger/otel/internal';
-import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
-import type { JsonValue, SealedEvent } from '@spanledger/protocol';
-import { JournalFeed } from '../delivery/journal-feed.ts';
-import type { FeedSource } from '../delivery/journal-feed.ts';
-import type { DeliveryQueue } from '../delivery/delivery-queue.ts';
-import type { EventInput } from '../event-input.ts';
-import type { AdoptedJournal } from '../journal/adopted-journal.ts';
 import { backgroundPause } from '../journal/background-pause.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { JournaledEvent } from '../journal/journaled-event.ts';
-import { lossFields } from '../pipeline/loss-reporter.ts';
-import { OpenRuns } from './open-runs.ts';
-import type { OpenRun } from './open-runs.ts';
+import { InheritedJournal } from './inherited-journal.ts';
+import type { InheritedJournalOptions } from './inherited-journal.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
-
-type Fields = Record<string, JsonValue>;
 
 /** How often it looks for processes that have died meanwhile. */
 const LOOK_MS = 60_000;
 
-export interface InheritanceOptions {
+/** Journals taken over whose events do not all have an outcome. Those with an event that never gets one are among them. */
+const UNSETTLED_MAX = 16;
+
+export interface InheritanceOptions extends InheritedJournalOptions {
   readonly journal: Journal;
-  readonly queue: DeliveryQueue;
-  readonly instance: WorkflowContext;
-  readonly emit: (scope: WorkflowContext, input: EventInput) => boolean;
-  /** Whether the sink has lost an event that it had stored, if that can be known. */
-  readonly hasLost: (event: SealedEvent) => Promise<boolean | undefined>;
 }
 
 /**
  * What dead processes of this producer have left in the journal directory: publishes what was not acknowledged, same bytes,
- * same message id (a second copy is collapsed by readers), and then names the runs that they left open. One journal at a time: what
- * this process does not come to, another one may take.
+ * same message id (a second copy is collapsed by readers), and then names the runs that they left open. One journal after the
+ * other is read; what this process does not come to, another one may take.
  */
 export class Inheritance {
   readonly #options: InheritanceOptions;
-  readonly #feeds = new Map<AdoptedJournal, JournalFeed>();
+  readonly #inherited = new Set<InheritedJournal>();
+  readonly #unsettled = new Set<Promise<void>>();
   #isLooking = false;
   #timer: NodeJS.Timeout | undefined;
   /** A process that ends must not be kept by hundreds of dead ones. */
@@ -56,22 +42,27 @@ export class Inheritance {
 
   /** Whether the sink still has what it had acknowledged is being found out. */
   doubt(isDoubtful: boolean): void {
-    for (const [adopted, feed] of this.#feeds) if (adopted.bytes > 0) feed.doubt(isDoubtful);
+    for (const inherited of this.#inherited) inherited.doubt(isDoubtful);
   }
 
   /** Everything that is still kept is published once more. */
   readAgain(): void {
-    for (const [adopted, feed] of this.#feeds) if (adopted.bytes > 0) feed.readAgain();
+    for (const inherited of this.#inherited) inherited.readAgain();
   }
 
   /** What is not done is left to the next process; the journal lets go of the folders when it is closed. */
   close(): void {
     this.#ending.abort();
     clearInterval(this.#timer);
-    for (const feed of this.#feeds.values()) feed.close();
+    for (const inherited of this.#inherited) inherited.close();
   }
 
   #look(): void {
+    for (const inherited of this.#inherited) {
+      if (inherited.isGone) this.#inherited.delete(inherited);
+      // There may have been no room for it.
+      else inherited.report();
+    }
     if (this.#isLooking) return;
     this.#isLooking = true;
     this.#adoptAll()
@@ -80,9 +71,9 @@ export class Inheritance {
   }
 
   async #adoptAll(): Promise<void> {
-    for (const adopted of this.#feeds.keys()) if (adopted.bytes === 0) this.#feeds.delete(adopted);
     for (const folder of await this.#options.journal.adoptable(this.#ending.signal)) {
       await backgroundPause();
+      if (this.#unsettled.size >= UNSETTLED_MAX) await Promise.race(this.#unsettled);
       if (this.#ending.signal.aborted) return;
       await this.#adopt(folder).catch((error: unknown) => {
         // Another process was faster.
@@ -93,84 +84,13 @@ export class Inheritance {
   }
 
   async #adopt(folder: string): Promise<void> {
-    const adopted = await this.#options.journal.adopt(folder);
-    const watched = new WatchedJournal(adopted);
-    const feed = new JournalFeed(watched, this.#options.queue, true);
-    const isFresh = adopted.remainingMs > 0;
-    this.#feeds.set(adopted, feed);
-    if (adopted.unacknowledged > 0)
-      log.info(`publishing ${adopted.unacknowledged} events that a dead process has left`);
-    // In doubt what was acknowledged last says nothing of what was acknowledged before.
-    if (adopted.wasDoubtful) feed.readAgain();
-    else feed.readOn();
-    // I9: an outage must not look as if what is named had been deleted.
-    await feed.whenDone();
-    const { lastStored } = watched;
-    // The power cut that this process died of may have been the server's as well. Then all is read again.
-    if (isFresh && lastStored !== undefined && (await this.#options.hasLost(lastStored))) await feed.whenDone();
-    if (this.#ending.signal.aborted || adopted.isReported) return;
-    if (this.#report(adopted, watched.runs)) adopted.markReported();
-  }
-
-  /** @returns whether all of it is kept. */
-  #report(adopted: AdoptedJournal, runs: OpenRuns): boolean {
-    const losses = this.#lossesOf(adopted, runs).map((fields) => this.#emitLoss(fields));
-    const abandoned = runs.all.map((run) => this.#reportAbandoned(run));
-    return [...losses, ...abandoned].every((isKept) => isKept);
-  }
-
-  #reportAbandoned({ runId, seq, hash, ...workflow }: OpenRun): boolean {
-    const scope = { run: new Run('workflow', workflow), workflow };
-    scope.run.markTerminal();
-    const fields = { run_id: runId, last_seq: seq, head_hash: hash };
-    return this.#options.emit(scope, { event: 'run_abandoned', fields });
-  }
-
-  /** I3: what was accepted and cannot be read any more. Where the events around it are there, by its numbers. */
-  #lossesOf({ folder, lost, damages }: AdoptedJournal, { missing }: OpenRuns): Fields[] {
-    for (const { file, kind } of damages) {
-      if (kind === 'corrupt') log.error(`a journal is damaged, and kept in the quarantine beside it: ${file}`);
-    }
-    if (lost.length === 0) return [];
-    const reason = 'journal_damaged';
-    const numbered = missing.map((range) => lossFields({ ...range, reason }));
-    const total = lost.reduce((sum, { from, to }) => sum + to - from + 1, 0);
-    const count = missing.reduce((rest, { firstSeq, lastSeq }) => rest - (lastSeq - firstSeq + 1), total);
-    return count > 0 ? [...numbered, { reason, count, journal: path.basename(folder) }] : numbered;
-  }
-
-  #emitLoss(fields: Fields): boolean {
-    return this.#options.emit(this.#options.instance, { event: 'audit_loss', fields });
-  }
-}
-
-/** A dead process's journal, of which is remembered what its events say. */
-class WatchedJournal implements FeedSource {
-  /** It grows no more: all of it is read in one go. */
-  readonly position = Number.MAX_SAFE_INTEGER;
-  readonly runs = new OpenRuns();
-  /** The last event that had been acknowledged before it was adopted. */
-  lastStored: SealedEvent | undefined;
-  readonly #adopted: AdoptedJournal;
-
-  constructor(adopted: AdoptedJournal) {
-    this.#adopted = adopted;
-  }
-
-  acknowledge(position: number): void {
-    this.#adopted.acknowledge(position);
-  }
-
-  markDoubtful(isDoubtful: boolean): void {
-    this.#adopted.markDoubtful(isDoubtful);
-  }
-
-  async *read(): AsyncGenerator<JournaledEvent, void, void> {
-    const isFirst = this.lastStored === undefined;
-    for await (const journaled of this.#adopted.read()) {
-      this.runs.see(journaled.event);
-      if (isFirst && journaled.acknowledged) this.lastStored = journaled.event;
-      yield journaled;
-    }
+    const inherited = new InheritedJournal(await this.#options.journal.adopt(folder), this.#options);
+    this.#inherited.add(inherited);
+    const settled = inherited
+      .settle()
+      .catch((error: unknown) => log.error(`the end of the process of ${folder} could not be reported:`, error))
+      .finally(() => this.#unsettled.delete(settled));
+    this.#unsettled.add(settled);
+    await inherited.whenGiven();
   }
 }

@@ -2,6 +2,7 @@ import type { WorkflowContext } from '@spanledger/otel/internal';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import type { Outbox } from '../delivery/outbox.ts';
 import { RollbackWatch } from '../delivery/rollback-watch.ts';
+import type { Rollback } from '../delivery/rollback-watch.ts';
 import type { EventInput } from '../event-input.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { PipelineHealth } from '../pipeline/health.ts';
@@ -44,7 +45,6 @@ export class InstanceRun {
     this.#checkpoints = new Checkpoints({
       heads: outbox.queue.heads,
       eventMaxBytes: options.eventMaxBytes,
-      hasHoles: () => outbox.feed?.hasFailed === true,
       emit,
     });
     this.#status = new ExportStatus({ health: options.health, counts, emit });
@@ -54,7 +54,7 @@ export class InstanceRun {
         sink: options.sink,
         retentionMs: journal.retentionMs,
         onDoubt: (isDoubtful) => this.#doubt(isDoubtful),
-        onRollback: (last, now) => this.#publishAgain(last, now),
+        onRollback: (seen) => this.#publishAgain(seen),
       });
       this.#rollback = rollback;
       this.#inheritance = new Inheritance({
@@ -113,8 +113,8 @@ export class InstanceRun {
     this.#options.outbox.feed?.doubt(isDoubtful);
   }
 
-  #publishAgain(lastStreamSeq: number, streamSeq: number): void {
-    this.#status.wentBackwards(lastStreamSeq, streamSeq);
+  #publishAgain(rollback: Rollback): void {
+    this.#status.rolledBack(rollback);
     this.#inheritance?.readAgain();
     this.#options.outbox.feed?.readAgain();
   }

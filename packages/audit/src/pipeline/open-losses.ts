@@ -3,9 +3,17 @@ import type { SealedEvent } from '@spanledger/protocol';
 
 /**
  * Why events are missing from the ledger: no room in memory, no room in the journal, the sink will not have it, the sink gave
- * up on it, the journal can no longer be read, the signer failed.
+ * up on it, the journal can no longer be read, the signer failed, the process died and no journal had them (they may be
+ * stored all the same).
  */
-export type LossReason = 'queue_full' | 'journal_full' | 'refused' | 'failed' | 'journal_damaged' | 'signer';
+export type LossReason =
+  | 'queue_full'
+  | 'journal_full'
+  | 'refused'
+  | 'failed'
+  | 'journal_damaged'
+  | 'signer'
+  | 'not_journaled';
 
 /** Consecutive numbers of one run whose events did not reach the sink, for one reason. */
 export interface LossRange {

@@ -1,5 +1,6 @@
 import { metrics } from '@opentelemetry/api';
 import type { BatchObservableResult } from '@opentelemetry/api';
+import type { AuditSink } from '@spanledger/protocol';
 import type { PipelineHealth } from './health.ts';
 
 /** What has become of events since the process started. */
@@ -14,13 +15,6 @@ export interface EventCounts {
   shed: number;
   /** It could not be signed. */
   unsigned: number;
-}
-
-interface Observed {
-  readonly counts: EventCounts;
-  readonly health: () => PipelineHealth;
-  /** Writes that the sink has tried again. */
-  readonly retries: () => number;
 }
 
 /** What is left of an event that waits on the disk. */
@@ -50,8 +44,8 @@ export class PipelineMetrics {
   #timed: EventPlace | undefined;
   #timedFromMs = 0;
 
-  constructor(observed: Observed) {
-    this.#stop = this.#observe(observed);
+  constructor(sink: AuditSink, counts: EventCounts, health: () => PipelineHealth) {
+    this.#stop = this.#observe(sink, counts, health);
   }
 
   sealed({ runId, seq }: EventPlace): void {
@@ -70,7 +64,7 @@ export class PipelineMetrics {
     this.#stop();
   }
 
-  #observe({ counts, health, retries }: Observed): () => void {
+  #observe(sink: AuditSink, counts: EventCounts, health: () => PipelineHealth): () => void {
     const events = this.#meter.createObservableCounter('spanledger.events', {
       unit: '{event}',
       description: 'Audit events by outcome',
@@ -87,7 +81,7 @@ export class PipelineMetrics {
     const observe = (result: BatchObservableResult): void => {
       const now = health();
       for (const outcome of OUTCOMES) result.observe(events, counts[outcome], { outcome });
-      result.observe(retried, retries());
+      result.observe(retried, sink.status?.().retries ?? 0);
       for (const { gauge, read } of gauges) {
         const value = read(now);
         if (value !== undefined) result.observe(gauge, value);

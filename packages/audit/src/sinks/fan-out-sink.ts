@@ -28,9 +28,7 @@ export function fanOutSink(sinks: readonly AuditSink[]): AuditSink {
       const problem = states.find((state) => state.problem !== undefined)?.problem;
       return { problem, retries: states.reduce((sum, { retries }) => sum + retries, 0) };
     },
-    onResume(listener) {
-      all[resuming]?.onResume?.(listener);
-    },
+    ...(resuming !== -1 && { onResume: (listener) => all[resuming]?.onResume?.(listener) }),
     async close(deadlineMs) {
       await Promise.all(all.map((sink) => sink.close(deadlineMs)));
     },

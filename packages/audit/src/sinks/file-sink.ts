@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { diag } from '@opentelemetry/api';
+import { within } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import { closedOutcome } from './closed-outcome.ts';
 
@@ -8,9 +9,6 @@ const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 const NEWLINE = Buffer.from('\n');
 /** One write to the file, in bytes, or one event if that is more. */
 const BATCH_MAX_BYTES = 1024 * 1024;
-
-/** Node's timers count to 2^31 - 1 ms, and fire at once for more. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 interface Pending {
   readonly event: SealedEvent;
@@ -112,12 +110,8 @@ class FileSink implements AuditSink {
 
   async #close(deadlineMs: number | undefined): Promise<void> {
     const finished = this.#finish();
-    // What a timer cannot count to is no deadline.
-    if (deadlineMs === undefined || deadlineMs > TIMER_MAX_MS) return finished;
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadlineMs)));
-    await Promise.race([finished, deadline]);
-    clearTimeout(timer);
+    if (deadlineMs === undefined) return finished;
+    if (await within(finished, deadlineMs)) return;
     // The write that hangs may still succeed; it has been answered by then.
     for (const { answer } of [...this.#inWrite, ...this.#waiting.splice(0)]) answer(closedOutcome(this.name));
   }
