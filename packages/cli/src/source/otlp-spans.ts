@@ -1,3 +1,4 @@
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { SpanView } from '@spanledger/audit';
 
 type Attributes = SpanView['attributes'];
@@ -9,9 +10,24 @@ export interface OtlpSpan extends SpanView {
   readonly spanId: string;
 }
 
-/** By number, and by name as some exporters write it. OTLP counts from 1 what the API counts from 0. */
-const KINDS = ['INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'];
-const STATUSES = ['UNSET', 'OK', 'ERROR'];
+/** As OTLP counts them; some exporters write the names. A map, because what is looked up may be `__proto__`. */
+const KINDS: ReadonlyMap<unknown, SpanKind> = new Map<unknown, SpanKind>([
+  [1, SpanKind.INTERNAL],
+  [2, SpanKind.SERVER],
+  [3, SpanKind.CLIENT],
+  [4, SpanKind.PRODUCER],
+  [5, SpanKind.CONSUMER],
+  ['SPAN_KIND_SERVER', SpanKind.SERVER],
+  ['SPAN_KIND_CLIENT', SpanKind.CLIENT],
+  ['SPAN_KIND_PRODUCER', SpanKind.PRODUCER],
+  ['SPAN_KIND_CONSUMER', SpanKind.CONSUMER],
+]);
+const STATUSES: ReadonlyMap<unknown, SpanStatusCode> = new Map<unknown, SpanStatusCode>([
+  [1, SpanStatusCode.OK],
+  [2, SpanStatusCode.ERROR],
+  ['STATUS_CODE_OK', SpanStatusCode.OK],
+  ['STATUS_CODE_ERROR', SpanStatusCode.ERROR],
+]);
 const VALUE_DEPTH_MAX = 8;
 const NEVER: SpanView['startTime'] = [0, 0];
 
@@ -56,14 +72,14 @@ function toSpan(span: Json, scope: string): OtlpSpan {
     traceId,
     spanId,
     name: textOf(span['name']),
-    kind: position(span['kind'], 'SPAN_KIND_', KINDS, 1) as SpanView['kind'],
+    kind: KINDS.get(span['kind']) ?? SpanKind.INTERNAL,
     spanContext: () => ({ traceId, spanId, traceFlags: 1 }),
     startTime: NEVER,
     endTime: NEVER,
     duration: NEVER,
     ended: true,
     status: {
-      code: position(status['code'], 'STATUS_CODE_', STATUSES, 0) as SpanView['status']['code'],
+      code: STATUSES.get(status['code']) ?? SpanStatusCode.UNSET,
       ...(message !== '' && { message }),
     },
     attributes: attributesOf(span['attributes']),
@@ -75,11 +91,6 @@ function toSpan(span: Json, scope: string): OtlpSpan {
     droppedEventsCount: Number(span['droppedEventsCount'] ?? 0),
     instrumentationScope: { name: scope },
   };
-}
-
-function position(value: unknown, prefix: string, names: readonly string[], first: number): number {
-  const index = typeof value === 'string' ? names.indexOf(value.replace(prefix, '')) : Number(value ?? 0) - first;
-  return names[index] === undefined ? 0 : index;
 }
 
 /** Defined, not set: a key may be `__proto__`. */
