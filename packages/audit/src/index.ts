@@ -34,6 +34,8 @@ export type {
   TextMatch,
 } from './rules/designation-rule.ts';
 export { compileRules } from './rules/compile-rules.ts';
+export { explainRules } from './rules/explain-rules.ts';
+export type { RuleExplanation, SpanExplanation } from './rules/explain-rules.ts';
 export { genai } from './rules/genai.ts';
 export type { GenaiRuleOptions } from './rules/genai.ts';
 export { http } from './rules/http.ts';
