@@ -1,10 +1,10 @@
 // The events of the measures: 600 bytes each, in a hundred runs; sealed, or as an application would make them itself.
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { createChain, encodeSubject, seal } from '@spanledger/protocol';
 
 export const EVENT_BYTES = 600;
 export const RUNS = 100;
-const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+export const sha256 = (bytes) => hash('sha256', bytes, 'hex');
 
 export function sealedEvents(count, runs = RUNS, eventBytes = EVENT_BYTES) {
   const chains = Array.from({ length: runs }, () => createChain(randomUUID()));

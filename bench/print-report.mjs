@@ -2,8 +2,8 @@ const SHARE = 100;
 
 /** The result for a person: what was measured, against what, and the target it is held to. */
 export function printReport(result) {
-  const { publish, emit, span_cpu: span, undesignated, hook, journal, machine, versions } = result;
-  const { loop_delay: loop, drain, memory } = result;
+  const { publish, emit, span_cpu: span, undesignated, hook, sign, journal, machine, versions } = result;
+  const { loop_delay: loop, drain, memory, verify, read_execution: execution } = result;
   const rows = [
     ['publish', `${publish.ratio}× nats.js js.publish (window ${publish.peer_window}), journaled first`, '≥ 2.5'],
     ['', `${Math.round(publish.per_second)} against ${Math.round(publish.peer_per_second)} acknowledged events/s`, ''],
@@ -19,6 +19,8 @@ export function printReport(result) {
     ['undesignated span', `+${undesignated.added_us} µs sampled`, '≤ 1'],
     ['', `+${undesignated.unsampled_added_us} µs not sampled (recorded now)`, '≤ 2'],
     ['span hooks', `p50 ${hook.p50_us} µs, p99 ${hook.p99_us} µs for a designated span`, 'p99 ≤ 50'],
+    ['signing', `+${sign.checkpoint_added_us} µs CPU per event, checkpoints signed`, '≤ 1'],
+    ['', `+${sign.event_added_us} µs each event signed, of ${sign.unsigned_us} µs unsigned, with a sink in memory`, ''],
     ['journal', `${journal.ratio}× lmdb in durable 1 kB records/s, 32 in flight`, '≥ 1.5'],
     ['', `${Math.round(journal.per_second)} against ${Math.round(journal.peer_per_second)} records/s`, ''],
     ['', `p99 ${journal.p99_ms} against ${journal.peer_p99_ms} ms`, ''],
@@ -41,6 +43,11 @@ export function printReport(result) {
       `memory grows by ${memory.outage_rss_growth_mb} MiB resident, ${memory.outage_live_growth_mb} MiB in use, once its bound is reached`,
       'flat',
     ],
+    ['verify', `${verify.of_bare_loop}× a bare loop that consumes, parses and hashes`, '≥ 0.8'],
+    ['', `${Math.round(verify.per_second)} against ${Math.round(verify.peer_per_second)} events/s`, ''],
+    ['', `${Math.round(verify.peak_mb)} MB at most, ${verify.runs} runs`, '≤ 250'],
+    ['one execution', `${execution.ratio}× the time out of a large ledger as out of a small one`, '≤ 2'],
+    ['', `${execution.ms} against ${execution.small_ms} ms`, ''],
   ];
   for (const [what, figure, target] of rows) console.log(`${what.padEnd(18)} ${figure.padEnd(58)} ${target}`);
   console.log(`\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${JSON.stringify(versions)}`);

@@ -37,13 +37,32 @@ export async function startPipeline({ url, stream, directory }) {
 
 /** The same as the pipeline of this process, and `record(i)`, which emits an event of 600 sealed bytes in one of the runs. */
 export async function startService(target) {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  const padding = await paddingOf(EVENT_BYTES);
+  const padding = await prepare();
   const service = await startPipeline(target);
   registerPipeline(service.pipeline);
+  return { ...service, record: await recorder(padding) };
+}
+
+/** The same without journal and NATS, and with events kept in memory, for a measure that makes several of them in turn. */
+export async function startInMemory(padding, signing) {
+  const pipeline = createAuditPipeline({ producer: PRODUCER, sink: memorySink(), signing });
+  const unregister = registerPipeline(pipeline);
+  const stop = async () => {
+    unregister();
+    await pipeline.shutdown();
+  };
+  return { pipeline, stop, record: await recorder(padding) };
+}
+
+/** Once in a process. @returns what fills an event up to its size. */
+export async function prepare() {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  return paddingOf(EVENT_BYTES);
+}
+
+async function recorder(padding) {
   const emits = await handleMessages(RUNS);
-  const record = (i) => emits[i % RUNS](toolCall(padding));
-  return { ...service, record };
+  return (i) => emits[i % RUNS](toolCall(padding));
 }
 
 const toolCall = (padding) => ({

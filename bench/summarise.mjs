@@ -48,6 +48,11 @@ export function summarise(rounds, { natsServer, elapsedMs, offered }) {
       unsampled_added_us: of(({ undesignated }) => undesignated.unsampledAddedUs),
     },
     hook: { p50_us: of(({ audited }) => audited.hookP50Us), p99_us: of(({ audited }) => audited.hookP99Us) },
+    sign: {
+      checkpoint_added_us: of(({ sign }) => sign.checkpointAddedUs),
+      event_added_us: of(({ sign }) => sign.eventAddedUs),
+      unsigned_us: of(({ sign }) => sign.unsignedUs),
+    },
     journal: {
       ratio: of(({ journal, lmdb }) => journal.perSecond / lmdb.perSecond),
       per_second: of(({ journal }) => journal.perSecond),
@@ -75,6 +80,18 @@ export function summarise(rounds, { natsServer, elapsedMs, offered }) {
       outage_rss_growth_mb: of(({ outage }) => outage.rssGrowthMb),
       outage_live_growth_mb: of(({ outage }) => outage.liveGrowthMb),
       slope: of(({ outage }) => outage.rssMbPerMinute),
+    },
+    verify: {
+      of_bare_loop: of(({ verified, bareLoop }) => verified.perSecond / bareLoop.perSecond),
+      per_second: of(({ verified }) => verified.perSecond),
+      peer_per_second: of(({ bareLoop }) => bareLoop.perSecond),
+      runs: of(({ verified }) => verified.runs),
+      peak_mb: of(({ verified }) => verified.peakMb),
+    },
+    read_execution: {
+      ratio: of(({ execution }) => execution.largeMs / execution.smallMs),
+      ms: of(({ execution }) => execution.largeMs),
+      small_ms: of(({ execution }) => execution.smallMs),
     },
     rounds: rounds.length,
     elapsed_ms: elapsedMs,

@@ -16,6 +16,7 @@ it('measures everything, and its last line has the fixed keys', async () => {
     span_cpu: { ratio: positive },
     undesignated: { added_us: finite, unsampled_added_us: finite },
     hook: { p50_us: positive, p99_us: positive },
+    sign: { checkpoint_added_us: finite, event_added_us: finite },
     journal: { ratio: positive },
     loop_delay: {
       p99_ms: positive,
@@ -25,6 +26,8 @@ it('measures everything, and its last line has the fixed keys', async () => {
     },
     drain: { ratio: positive, per_second: positive, resume_ms: positive },
     memory: { slope: finite, outage_rss_growth_mb: finite, outage_live_growth_mb: finite },
+    verify: { of_bare_loop: positive, peak_mb: positive },
+    read_execution: { ratio: positive },
     machine: { cpu: expect.any(String), cores: positive, node: process.version },
     not_measured: expect.arrayContaining([expect.any(String)]),
   });

@@ -14,7 +14,7 @@ function newRunId() {
 }
 
 /** A process of one producer: its instance run, and what it names in checkpoints. */
-export class ModelProcess {
+class ModelProcess {
   constructor(ledger, producer, { signer, predecessor } = {}) {
     this.ledger = ledger;
     this.producer = producer;
@@ -46,7 +46,7 @@ export class ModelProcess {
   }
 }
 
-export class ModelRun {
+class ModelRun {
   constructor(process, identity) {
     this.process = process;
     this.identity = identity;
@@ -82,7 +82,7 @@ export class ModelRun {
   }
 }
 
-export class ModelLedger {
+class ModelLedger {
   /** @param {'event' | 'checkpoint' | undefined} signs */
   constructor(signs) {
     this.signs = signs;

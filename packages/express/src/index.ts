@@ -1,2 +1,3 @@
+export { auditKeys } from './audit-keys.ts';
 export { spanledger } from './spanledger.ts';
 export type { Middleware } from './spanledger.ts';

@@ -1,1 +1,2 @@
 export { spanledger } from './spanledger.ts';
+export type { SpanledgerOptions } from './spanledger.ts';

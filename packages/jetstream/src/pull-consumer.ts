@@ -63,8 +63,12 @@ export class PullConsumer {
     this.#nextSeq = options.fromSeq;
   }
 
-  /** @throws SpanledgerError `SPANLEDGER_STREAM` when the stream cannot be read at all, or the connection was closed. */
-  async *records(): AsyncGenerator<LedgerRecord, void, void> {
+  /**
+   * What has arrived, as it arrives: a promise for each record would cost as much as the record.
+   *
+   * @throws SpanledgerError `SPANLEDGER_STREAM` when the stream cannot be read at all, or the connection was closed.
+   */
+  async *batches(): AsyncGenerator<readonly LedgerRecord[], void, void> {
     const { signal } = this.#options;
     const wake = (): void => this.#wake();
     const watch = setInterval(wake, HEARTBEAT_MS);
@@ -72,12 +76,12 @@ export class PullConsumer {
     try {
       await this.#begin();
       while (!signal.aborted) {
-        const records = this.#buffer.splice(0);
-        for (const record of records) {
-          yield record;
-          if (signal.aborted) return;
+        if (this.#buffer.length > 0) {
+          const batch = this.#buffer;
+          this.#buffer = [];
+          yield batch;
+          continue;
         }
-        if (records.length > 0) continue;
         if (this.#ended) return;
         if (this.#broken || Date.now() - this.#heardAt > SILENCE_MAX_MS) await this.#resume();
         else this.#pull();

@@ -48,11 +48,22 @@ export async function* readAudit(
   const toSeq = live ? Infinity : await lastSeq(connection, stream);
   const signal = options.signal ?? new AbortController().signal;
   const lanes = lanesFor(connection, subjectFilters(options), live).map((filters) =>
-    new PullConsumer(connection, { stream, filters, fromSeq, since, toSeq, signal }).records(),
+    new PullConsumer(connection, { stream, filters, fromSeq, since, toSeq, signal }).batches(),
   );
-  for await (const record of mergeBySeq(lanes)) {
-    if (matchesFilter(record, options)) yield record;
+  for await (const batch of lanes.length === 1 ? lanes[0]! : inBatches(mergeBySeq(lanes.map(oneByOne)))) {
+    for (const record of batch) {
+      if (signal.aborted) return;
+      if (matchesFilter(record, options)) yield record;
+    }
   }
+}
+
+async function* oneByOne(batches: AsyncIterable<readonly LedgerRecord[]>): AsyncGenerator<LedgerRecord, void, void> {
+  for await (const batch of batches) yield* batch;
+}
+
+async function* inBatches(records: AsyncIterable<LedgerRecord>): AsyncGenerator<readonly LedgerRecord[], void, void> {
+  for await (const record of records) yield [record];
 }
 
 async function lastSeq(connection: NatsConnectionLike, stream: string): Promise<number> {
@@ -74,10 +85,12 @@ function subjectFilters({ workflow, execution, producer, flat = true }: ReadAudi
 }
 
 /**
- * Which filters go together into one consumer. nats-server before 2.10 takes one filter only: there it is one consumer
- * for each, whose records are merged; or everything, where waiting for new records makes a merge impossible.
+ * Which filters go together into one consumer. What is there already is read through one for each, and merged: for a single filter
+ * the server looks subjects up, for several it goes through the messages. Waiting for new records makes a merge impossible; there it is
+ * one consumer, which before nats-server 2.10 takes one filter only, or none.
  */
 function lanesFor(connection: NatsConnectionLike, filters: string[], live: boolean): string[][] {
-  if (filters.length < 2 || serverAtLeast(connection, 2, 10)) return [filters];
-  return live ? [[]] : filters.map((filter) => [filter]);
+  if (filters.length < 2) return [filters];
+  if (!live) return filters.map((filter) => [filter]);
+  return serverAtLeast(connection, 2, 10) ? [filters] : [[]];
 }

@@ -13,21 +13,21 @@ export type {
   SubjectMismatchFinding,
   UnnumberedLossFinding,
   UnparsableFinding,
-} from './finding.ts';
-export { ndjsonRecords } from './ndjson-records.ts';
-export type { LedgerRecords } from './records.ts';
-export { rollup } from './rollup.ts';
-export type { RollupOptions } from './rollup.ts';
-export type { LatencySummary } from './latency-sketch.ts';
-export type { ModelTokens, Outcome, Rollup, StepRollup, TokenTotals, WorkflowRollup } from './rollup-report.ts';
-export { LedgerRoster, roster } from './roster.ts';
-export type { RosterOptions } from './roster.ts';
-export type { DispatchState, DispatchedRun, ProducerAbsentFinding, RosterReport } from './roster-report.ts';
-export type { LedgerCounts, LedgerReport, RunState, RunSummary } from './report.ts';
-export type { SignatureOptions } from './signature-check.ts';
-export { timeline } from './timeline.ts';
-export type { Timeline, TimelineEntry, TimelineNode } from './timeline-node.ts';
-export { summariseNode } from './timeline-summary.ts';
-export type { TimelineSummary } from './timeline-summary.ts';
-export { LedgerVerifier, verify } from './verify.ts';
-export type { VerifyOptions } from './verify.ts';
+} from './verify/finding.ts';
+export { ndjsonRecords } from './records/ndjson-records.ts';
+export type { LedgerRecords } from './records/records.ts';
+export { rollup } from './rollup/rollup.ts';
+export type { RollupOptions } from './rollup/rollup.ts';
+export type { LatencySummary } from './rollup/latency-sketch.ts';
+export type { ModelTokens, Outcome, Rollup, StepRollup, TokenTotals, WorkflowRollup } from './rollup/rollup-report.ts';
+export { LedgerRoster, roster } from './roster/roster.ts';
+export type { RosterOptions } from './roster/roster.ts';
+export type { DispatchState, DispatchedRun, ProducerAbsentFinding, RosterReport } from './roster/roster-report.ts';
+export type { LedgerCounts, LedgerReport, RunState, RunSummary } from './verify/report.ts';
+export type { SignatureOptions } from './verify/signature-check.ts';
+export { timeline } from './timeline/timeline.ts';
+export type { Timeline, TimelineEntry, TimelineNode } from './timeline/timeline-node.ts';
+export { summariseNode } from './timeline/timeline-summary.ts';
+export type { TimelineSummary } from './timeline/timeline-summary.ts';
+export { LedgerVerifier, verify } from './verify/verify.ts';
+export type { VerifyOptions } from './verify/verify.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LatencySketch } from '../src/latency-sketch.ts';
+import { LatencySketch } from '../src/rollup/latency-sketch.ts';
 import { nearestRank } from './rollup-model.ts';
 
 function sketchOf(durations: readonly unknown[]): LatencySketch {

@@ -1,7 +1,7 @@
 import { parseEvent } from '@spanledger/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { RunContents } from '../src/run-contents.ts';
+import { RunContents } from '../src/verify/run-contents.ts';
 import { TestRun } from './history.ts';
 
 it('a whole run is settled in the end, whatever order it came in: nothing waits that could be let go', () => {

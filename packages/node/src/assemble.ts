@@ -1,6 +1,6 @@
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
-import { compileRules, createAuditPipeline, registerPipeline } from '@spanledger/audit';
-import type { AuditPipeline, Journal } from '@spanledger/audit';
+import { compileRules, createAuditPipeline, createKeyRing, registerPipeline } from '@spanledger/audit';
+import type { AuditPipeline, Journal, SigningKeys } from '@spanledger/audit';
 import { logger } from './diagnostics.ts';
 import { openOwnJournal } from './open-journal.ts';
 import { openLedger } from './open-ledger.ts';
@@ -37,16 +37,20 @@ export function assemble(config: ResolvedConfig, sdkConfig: Partial<NodeSDKConfi
   }
 }
 
-/** The pipeline owns ledger and journal, and closes them, from the moment that there is one. */
+/** The pipeline owns ledger, journal and keys, and closes them, from the moment that there is one. */
 function openPipeline(config: ResolvedConfig): Pick<Assembly, 'pipeline' | 'journal'> {
   const sink = openLedger(config);
   let journal: Journal | undefined;
+  let keys: SigningKeys | undefined;
   try {
+    keys = config.signing && (config.signing.keys ?? createKeyRing(config.signing.ring ?? {}));
     journal = openOwnJournal(config);
     const pipeline = createAuditPipeline({
       sink,
       journal,
       producer: config.producer,
+      signing: config.signing && keys && { mode: config.signing.mode, keys },
+      envelope: config.envelope,
       agentVersion: config.agentVersion,
       orgId: config.orgId,
       workspaceId: config.workspaceId,
@@ -57,6 +61,7 @@ function openPipeline(config: ResolvedConfig): Pick<Assembly, 'pipeline' | 'jour
     });
     return { pipeline, journal };
   } catch (error) {
+    keys?.close?.();
     void sink.close(0);
     journal?.close().catch((problem: unknown) => logger.warn('the unused journal could not be removed:', problem));
     throw error;

@@ -1,8 +1,8 @@
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
-import type { DesignationRules } from '@spanledger/audit';
+import type { DesignationRules, SigningKeys, SigningOptions } from '@spanledger/audit';
 import type { ConnectNatsOptions, StreamOptions } from '@spanledger/jetstream';
 import type { TrustInbound } from '@spanledger/otel';
-import type { AuditSink } from '@spanledger/protocol';
+import type { AuditSink, EnvelopeForm, Jwks } from '@spanledger/protocol';
 
 /** How to reach NATS, and the stream to write to. */
 export interface NatsConfig extends Omit<ConnectNatsOptions, 'servers' | 'name' | 'signal' | 'onRetry'> {
@@ -29,6 +29,31 @@ export interface JournalConfig {
   readonly segmentBytes?: number;
 }
 
+/** What is signed, and with which Ed25519 key. One of `key`, `keyFile` and `keys`. */
+export interface SigningConfig {
+  /**
+   * `checkpoint` signs the checkpoints, which name the heads of all runs; `event` signs every event, in the hook (about 40 µs).
+   * Default `checkpoint`. Environment: SPANLEDGER_SIGNING_MODE.
+   */
+  readonly mode?: SigningOptions['mode'];
+  /** PEM, or the base64 of PKCS#8 DER. Environment: SPANLEDGER_SIGNING_KEY. */
+  readonly key?: string;
+  /**
+   * A file with the same. When another key is put into it, that one signs, within five seconds.
+   * Environment: SPANLEDGER_SIGNING_KEY_FILE.
+   */
+  readonly keyFile?: string;
+  /**
+   * The name of the key: 1 to 128 visible ASCII characters. Default: its RFC 7638 thumbprint; so leave it out where keys are rotated.
+   * Environment: SPANLEDGER_SIGNING_KID, or SPANLEDGER_SIGNING_KEY_KID.
+   */
+  readonly kid?: string;
+  /** Keys of earlier processes, to be served with the active one. */
+  readonly publicKeys?: Jwks;
+  /** A ring of one's own (`createKeyRing`), to rotate it; or another signer. */
+  readonly keys?: SigningKeys;
+}
+
 /** What a service says of itself. Everything is optional where the environment says it; every unknown key is an error. */
 export interface SpanledgerConfig {
   /**
@@ -47,6 +72,13 @@ export interface SpanledgerConfig {
    * one the service goes on with its events in memory, and says so.
    */
   readonly journal?: string | JournalConfig | false;
+  /** Default: nothing is signed, unless the environment has a key; `false`: nothing, whatever the environment has. */
+  readonly signing?: SigningConfig | false;
+  /**
+   * `forge-1.0` keeps what Forge's schema has no place for inside `fields.spanledger`, so that Forge's own verifier accepts signed
+   * events. Default `spanledger`.
+   */
+  readonly envelope?: EnvelopeForm;
   /** Where workflow identity may be sent to. Default: nowhere. Environment: SPANLEDGER_ALLOWED_HOSTS, separated by commas. */
   readonly outbound?: { readonly allowedHosts: readonly string[] };
   /** Whether to believe inbound workflow headers: `true` (default), `false`, or a function of the request. */
@@ -83,6 +115,8 @@ export const CONFIG_KEYS = Object.keys({
   nats: true,
   sink: true,
   journal: true,
+  signing: true,
+  envelope: true,
   outbound: true,
   trustInbound: true,
   audit: true,
@@ -114,3 +148,12 @@ export const JOURNAL_KEYS = Object.keys({
   retentionMs: true,
   segmentBytes: true,
 } satisfies Record<keyof JournalConfig, true>);
+
+export const SIGNING_KEYS = Object.keys({
+  mode: true,
+  key: true,
+  keyFile: true,
+  kid: true,
+  publicKeys: true,
+  keys: true,
+} satisfies Record<keyof SigningConfig, true>);

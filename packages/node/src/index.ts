@@ -1,8 +1,18 @@
 export { start } from './start.ts'; // First: its own first import looks at what was loaded before this package.
 export { currentWorkflow } from '@spanledger/otel';
-export { audit, fanOutSink, fileSink, genai, http, lifecycle, memorySink, workflow } from '@spanledger/audit';
+export {
+  audit,
+  createKeyRing,
+  fanOutSink,
+  fileSink,
+  genai,
+  http,
+  lifecycle,
+  memorySink,
+  workflow,
+} from '@spanledger/audit';
 export type { PipelineHealth } from '@spanledger/audit';
-export type { JournalConfig, NatsConfig, SpanledgerConfig, StartConfig } from './config.ts';
+export type { JournalConfig, NatsConfig, SigningConfig, SpanledgerConfig, StartConfig } from './config.ts';
 export { flush, health } from './handle.ts';
 export type { SpanledgerHandle, SpanledgerHealth } from './handle.ts';
 export { withSpanledger } from './with-spanledger.ts';

@@ -1,16 +1,9 @@
-import { statfsSync } from 'node:fs';
 import { openJournal } from '@spanledger/audit';
 import type { Journal } from '@spanledger/audit';
 import { SpanledgerError } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
+import { placeProblem } from './journal-place.ts';
 import type { ResolvedConfig } from './resolve-config.ts';
-
-/** File systems of Linux that do not outlive what the journal is to outlive, by the number that statfs(2) has for them. */
-const SHORT_LIVED = new Map([
-  [0x79_4c_76_30, { name: 'overlayfs', end: 'with this container' }],
-  [0x01_02_19_94, { name: 'tmpfs', end: 'when this machine or container stops' }],
-  [0x85_84_58_f6, { name: 'ramfs', end: 'when this machine or container stops' }],
-]);
 
 /**
  * Opens the journal of this process, or of this worker thread.
@@ -25,6 +18,7 @@ export function openOwnJournal({ journal, producer }: ResolvedConfig): Journal |
   if (journal === undefined) return undefined;
   const { isAskedFor, ...options } = journal;
   try {
+    refuseShared(journal.directory);
     const opened = openJournal({ ...options, producer });
     warnIfShortLived(journal.directory);
     return opened;
@@ -38,23 +32,22 @@ export function openOwnJournal({ journal, producer }: ResolvedConfig): Journal |
   }
 }
 
-function warnIfShortLived(directory: string): void {
-  const kind = shortLivedKind(directory);
-  if (kind === undefined) return;
-  logger.warn(
-    `the journal ${directory} is on ${kind.name} and ends ${kind.end}, with what is not yet in the ledger: ` +
-      'mount a volume, and set SPANLEDGER_JOURNAL_DIR',
-  );
+/** The lock works within one machine: another one that mounts the same would take this journal from under us. */
+function refuseShared(directory: string): void {
+  const problem = placeProblem(directory);
+  if (problem?.kind !== 'shared') return;
+  const message = `the journal ${directory} is on ${problem.name}, and must be on a local volume`;
+  const cause = new Error('another machine would take it for that of a dead process');
+  throw new SpanledgerError('SPANLEDGER_JOURNAL', message, { cause });
 }
 
-function shortLivedKind(directory: string): { name: string; end: string } | undefined {
-  // Other systems have other numbers.
-  if (process.platform !== 'linux') return undefined;
-  try {
-    return SHORT_LIVED.get(statfsSync(directory).type);
-  } catch {
-    return undefined; // It is a hint: the journal is open, and the service need not fail for want of it.
-  }
+function warnIfShortLived(directory: string): void {
+  const problem = placeProblem(directory);
+  if (problem?.kind !== 'short_lived') return;
+  logger.warn(
+    `the journal ${directory} is on ${problem.name} and ends ${problem.end}, with what is not yet in the ledger: ` +
+      'mount a volume, and set SPANLEDGER_JOURNAL_DIR',
+  );
 }
 
 function reasonOf({ cause }: SpanledgerError): string {

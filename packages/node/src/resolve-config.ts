@@ -4,11 +4,13 @@ import { parseNatsServers } from '@spanledger/jetstream';
 import type { NatsServers } from '@spanledger/jetstream';
 import type { TrustInbound } from '@spanledger/otel';
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
-import type { AuditSink } from '@spanledger/protocol';
+import type { AuditSink, EnvelopeForm } from '@spanledger/protocol';
 import { NATS_KEYS } from './config.ts';
 import type { NatsConfig, SpanledgerConfig } from './config.ts';
 import { resolveJournal } from './resolve-journal.ts';
 import type { ResolvedJournal } from './resolve-journal.ts';
+import { resolveSigning } from './resolve-signing.ts';
+import type { ResolvedSigning } from './resolve-signing.ts';
 import { refuseUnknown } from './unknown-option.ts';
 
 /** `nats` with its servers found and taken apart. */
@@ -23,6 +25,9 @@ export interface ResolvedConfig {
   readonly sink: AuditSink | undefined;
   /** `undefined`: events are in memory only. */
   readonly journal: ResolvedJournal | undefined;
+  /** `undefined`: nothing is signed. */
+  readonly signing: ResolvedSigning | undefined;
+  readonly envelope: EnvelopeForm | undefined;
   readonly outbound: { readonly allowedHosts: readonly string[] } | undefined;
   readonly trustInbound: TrustInbound;
   readonly audit: DesignationRules;
@@ -70,6 +75,8 @@ export function resolveConfig(
     nats: config.sink === undefined ? resolveNats(config.nats, env) : undefined,
     sink: config.sink,
     journal: resolveJournal(config.journal, env['SPANLEDGER_JOURNAL_DIR']),
+    signing: resolveSigning(config.signing, env),
+    envelope: config.envelope,
     outbound: resolveOutbound(config.outbound, env),
     trustInbound: config.trustInbound ?? true,
     audit: config.audit ?? [genai(), http()],

@@ -50,9 +50,12 @@ export function forgeFields(runId: string, draft: AuditEventDraft): Record<strin
  * is given comes back as it is: an event is of the `forge-1.0` form only if no addition is at its top level.
  */
 export function withoutForgeForm(value: unknown): unknown {
-  if (!isObject(value) || !isObject(value['fields'])) return value;
-  const { [ADDITIONS_FIELD]: additions, ...fields } = value['fields'];
-  if (!isObject(additions) || ADDITIONS.some((name) => Object.hasOwn(value, name))) return value;
+  // Nearly every event has its additions at the top, and must not be copied to find that out.
+  if (!isObject(value) || ADDITIONS.some((name) => Object.hasOwn(value, name))) return value;
+  const given = value['fields'];
+  if (!isObject(given) || !Object.hasOwn(given, ADDITIONS_FIELD)) return value;
+  const { [ADDITIONS_FIELD]: additions, ...fields } = given;
+  if (!isObject(additions)) return value;
   const event: Unchecked = { ...value, fields };
   if (Object.keys(fields).length === 0) delete event['fields'];
   for (const name of ADDITIONS) if (Object.hasOwn(additions, name)) event[name] = additions[name];

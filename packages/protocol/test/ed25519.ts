@@ -25,7 +25,11 @@ export function verifies(event: AuditEvent, keys: readonly VerificationKey[]): b
   const key = keys.find(({ kid }) => kid === signature?.kid);
   const covered = signedBytes(event);
   if (signature?.bytes === undefined || key === undefined || covered === undefined) return false;
-  return signature.sigp === 'jcs-1' && verify(null, covered, toKeyObject(key), signature.bytes);
+  return signature.sigp === 'jcs-1' && verifiesBytes(covered, signature.bytes, key);
+}
+
+export function verifiesBytes(covered: Uint8Array, signature: Uint8Array, key: VerificationKey): boolean {
+  return verify(null, covered, toKeyObject(key), signature);
 }
 
 function toKeyObject({ x }: VerificationKey): KeyObject {

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, createPrivateKey, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { assertLedger, assertValidEvents } from '@spanledger/testkit';
@@ -18,9 +18,12 @@ import {
   parseAttempt,
   parseEvent,
   parseId,
+  readJwks,
   seal,
+  signedBytes,
 } from '../src/index.ts';
-import type { AuditEventDraft, ChainCheck } from '../src/index.ts';
+import type { AuditEventDraft, ChainCheck, EnvelopeForm, EventSigner, Jwk } from '../src/index.ts';
+import { verifies } from './ed25519.ts';
 
 interface Parts {
   readonly workflow_id?: string;
@@ -38,6 +41,11 @@ interface Golden {
   readonly not_event_names: readonly string[];
   readonly timestamps: readonly { readonly seconds: number; readonly nanos: number; readonly text: string }[];
   readonly seal: { readonly run_id: string; readonly genesis: string; readonly events: readonly Sealed[] };
+  readonly signed: {
+    readonly jwk: Jwk & { readonly d: string };
+    readonly run_id: string;
+    readonly events: readonly SignedCase[];
+  };
   readonly chains: readonly {
     readonly what: string;
     readonly events: readonly string[];
@@ -55,6 +63,14 @@ interface Sealed {
   readonly sha256: string;
   readonly event_id: string;
   readonly message_id: string;
+}
+
+interface SignedCase {
+  readonly envelope: EnvelopeForm;
+  readonly draft: AuditEventDraft;
+  readonly text: string;
+  readonly covered: string;
+  readonly sha256: string;
 }
 
 const golden = JSON.parse(readFileSync(vector('golden.json'), 'utf8')) as Golden;
@@ -119,6 +135,23 @@ describe('golden vectors', () => {
     );
     assertValidEvents(sealed);
     expect(assertLedger(sealed)).toHaveLength(1);
+  });
+
+  it('signed runs in both forms, byte for byte', () => {
+    const { jwk, run_id: runId, events } = golden.signed;
+    const key = createPrivateKey({ key: { ...jwk }, format: 'jwk' });
+    const signer: EventSigner = { kid: jwk.kid, sign: (bytes) => sign(null, bytes, key) };
+    const { d: _, ...publicKey } = jwk;
+    for (const form of ['spanledger', 'forge-1.0']) {
+      const chain = createChain(runId);
+      for (const { envelope, draft, text, covered, sha256: hash } of events.filter((one) => one.envelope === form)) {
+        const event = seal(chain, draft, 'auditEvent', sha256, { signer, envelope });
+        expect([decode(event.bytes), event.hash]).toEqual([text, hash]);
+        expect(decode(signedBytes(parseEvent(event.bytes)!)!)).toBe(covered);
+        expect(verifies(parseEvent(event.bytes)!, readJwks({ keys: [publicKey] }))).toBe(true);
+      }
+      expect(chain.seq).toBe(2);
+    }
   });
 
   it.each(golden.chains)('chain: $what', ({ events, verdict }) => {

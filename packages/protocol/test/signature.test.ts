@@ -13,6 +13,7 @@ import {
 } from '../src/index.ts';
 import type { AuditEvent, AuditEventDraft, EnvelopeForm, EventSigner, SealedEvent } from '../src/index.ts';
 import { makeKey, sha256, verifies } from './ed25519.ts';
+import { forgeAccepts } from './forge-check.ts';
 
 const RUN_ID = '01890a5d-ac96-774b-bcce-b302099a8057';
 const { signer, jwk } = makeKey('key-1');
@@ -99,6 +100,15 @@ describe.each(FORMS)('signing in the form %s', (form) => {
     expect(assertLedger([first, second])).toMatchObject([{ events: 2, contiguous: true, chained: true }]);
     assertValidEvents([first, second]);
   });
+});
+
+it('the form forge-1.0, and no other, verifies as Forge does it', () => {
+  fc.assert(
+    fc.property(draft, (given) => {
+      expect(forgeAccepts(sealOne(given, 'forge-1.0').bytes, [jwk])).toBe(true);
+      expect(forgeAccepts(sealOne(given, 'spanledger').bytes, [jwk])).toBe(false);
+    }),
+  );
 });
 
 describe('a signer that fails', () => {

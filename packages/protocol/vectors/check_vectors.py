@@ -139,6 +139,7 @@ def cases(golden):
     for case in golden["timestamps"]:
         yield "timestamp", case["text"], timestamp(case["seconds"], case["nanos"])
     yield from sealed_cases(golden["seal"])
+    yield from signed_cases(golden["signed"])
     for case in golden["chains"]:
         yield f"chain: {case['what']}", case["verdict"], check_chain(case["events"])
     for case in golden["conflicts"]:
@@ -158,6 +159,31 @@ def sealed_cases(seal):
         yield "event id", case["event_id"], f"{run_id}:{number}"
         yield "message id", case["message_id"], message_id(case["text"])
         head = case["sha256"]
+
+
+def signed_cases(signed):
+    head, run = "0" * 64, None
+    for case in signed["events"]:
+        event = json.loads(case["text"])
+        head = head if run == case["envelope"] else "0" * 64
+        run = case["envelope"]
+        yield "signed event: link", head, event["prev_hash"]
+        yield "signed event: last members", ["kid", "sigp", "sig"], list(event)[-3:]
+        yield "signed event: kid", signed["jwk"]["kid"], event["kid"]
+        yield "signed event: covered", case["covered"], canonical({name: event[name] for name in event if name != "sig"})
+        yield "signed event: draft", case["draft"], draft_of(event)
+        head = sha256(case["text"].encode())
+
+
+def draft_of(event):
+    """What the application gave, from either form of the envelope."""
+    fields = dict(event.get("fields", {}))
+    if "run_id" not in event:
+        event = {**event, **fields.pop("spanledger")}
+    draft = {**event, "fields": fields}
+    for name in ("schema_version", "run_id", "seq", "prev_hash", "correlation_id", "kid", "sigp", "sig"):
+        del draft[name]
+    return draft
 
 
 def main():

@@ -1,5 +1,6 @@
 import { diag } from '@opentelemetry/api';
 import type { SealedEvent } from '@spanledger/protocol';
+import type { OnLost } from '../journal/journal.ts';
 import type { JournaledEvent } from '../journal/journaled-event.ts';
 import type { Delivery } from './delivery.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
@@ -21,7 +22,7 @@ const HELD_BYTES_MAX = 1024 * 1024;
 export interface FeedSource {
   /** Position of the last event. */
   readonly position: number;
-  read(after: number): AsyncGenerator<JournaledEvent, void, void>;
+  read(after: number, onLost: OnLost): AsyncGenerator<JournaledEvent, void, void>;
   acknowledge(position: number): void;
   markDoubtful(isDoubtful: boolean): void;
 }
@@ -35,6 +36,7 @@ export interface FeedSource {
 export class JournalFeed {
   readonly #source: FeedSource;
   readonly #queue: DeliveryQueue;
+  readonly #reportLost: (count: number) => boolean;
   /** The first position that is not yet on its way. */
   #next = 1;
   /** Events up to here may have been given to a sink. */
@@ -62,10 +64,19 @@ export class JournalFeed {
   #closed = false;
   #waiters: { readonly isDone: () => boolean; readonly resolve: () => void }[] = [];
 
-  /** @param isInherited another process may have published any of it. */
-  constructor(source: FeedSource, queue: DeliveryQueue, isInherited = false) {
+  /**
+   * @param isInherited another process may have published any of it.
+   * @param reportLost told how many events the journal has lost; it returns whether that is kept. If not, the next process is told.
+   */
+  constructor(
+    source: FeedSource,
+    queue: DeliveryQueue,
+    isInherited = false,
+    reportLost: (count: number) => boolean = () => false,
+  ) {
     this.#source = source;
     this.#queue = queue;
+    this.#reportLost = reportLost;
     this.#givenThrough = isInherited ? Number.POSITIVE_INFINITY : 0;
   }
 
@@ -164,6 +175,8 @@ export class JournalFeed {
       this.#checkAgain();
     } catch (error) {
       log.error('the journal could not be read, and is read again later:', error);
+      // They are on the disk as well.
+      this.#dropHeld();
       this.#readAgainLater(this.#next);
     }
     this.#reading = false;
@@ -171,7 +184,9 @@ export class JournalFeed {
   }
 
   async #readThrough(end: number, rewinds: number): Promise<void> {
-    for await (const { position, event, acknowledged } of this.#source.read(this.#next - 1)) {
+    for await (const { position, event, acknowledged } of this.#source.read(this.#next - 1, (lost) =>
+      this.#lost(lost),
+    )) {
       // I7: read no further ahead than the queue has room for.
       if (!this.#queue.hasRoom) await this.#queue.whenRoom();
       if (this.#closed || this.#isStopped || rewinds !== this.#rewinds) return;
@@ -198,6 +213,11 @@ export class JournalFeed {
   #dropHeld(): void {
     this.#held = [];
     this.#heldBytes = 0;
+  }
+
+  #lost(positions: readonly number[]): void {
+    if (!this.#reportLost(positions.length)) return;
+    for (const position of positions) this.#source.acknowledge(position);
   }
 
   #push(event: SealedEvent, position: number, wasStored: boolean): void {

@@ -19,6 +19,8 @@ export interface OutboxOptions {
   /** Of events in memory. */
   readonly queueMaxBytes: number;
   readonly eventMaxBytes: number;
+  /** Told how many events the journal has lost. @returns whether the report is kept. */
+  readonly reportLost: (count: number) => boolean;
   readonly onOutcome: (delivery: Delivery, outcome: WriteOutcome) => void;
 }
 
@@ -35,9 +37,9 @@ export class Outbox {
   #shedding = false;
   #journalRefuses = false;
 
-  constructor({ sink, journal, queueMaxBytes, eventMaxBytes, onOutcome }: OutboxOptions) {
+  constructor({ sink, journal, queueMaxBytes, eventMaxBytes, reportLost, onOutcome }: OutboxOptions) {
     this.queue = new DeliveryQueue(sink, queueMaxBytes, onOutcome);
-    this.feed = journal && new JournalFeed(journal, this.queue);
+    this.feed = journal && new JournalFeed(journal, this.queue, false, reportLost);
     this.#journal = journal;
     this.#bytesMax = queueMaxBytes;
     this.#eventMaxBytes = eventMaxBytes;

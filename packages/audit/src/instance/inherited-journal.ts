@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
@@ -9,7 +8,7 @@ import type { DeliveryQueue } from '../delivery/delivery-queue.ts';
 import type { EventInput } from '../event-input.ts';
 import type { AdoptedJournal } from '../journal/adopted-journal.ts';
 import type { JournaledEvent } from '../journal/journaled-event.ts';
-import { lossFields } from '../pipeline/loss-reporter.ts';
+import { damageFields, lossFields } from '../pipeline/loss-reporter.ts';
 import { OpenRuns } from './open-runs.ts';
 import type { OpenRun } from './open-runs.ts';
 
@@ -108,7 +107,7 @@ export class InheritedJournal {
     }
     const numbered = missing.map(lossFields);
     if (unnumbered <= 0) return numbered;
-    return [...numbered, { reason: 'journal_damaged', count: unnumbered, journal: path.basename(folder) }];
+    return [...numbered, damageFields(folder, unnumbered)];
   }
 
   #emitLoss(fields: Record<string, JsonValue>): boolean {

@@ -8,13 +8,13 @@ import type { JournaledEvent } from './journaled-event.ts';
 import { acknowledgedPath, readIfExists, removeJournalFolder, segmentPath } from './journal-files.ts';
 import type { ResolvedJournalOptions } from './journal-options.ts';
 import { quarantine } from './quarantine.ts';
-import { recover } from './recovery.ts';
+import { lostUnacknowledged, recover } from './recovery.ts';
 import type { JournalDamage, RecoveredJournal, RecoveredSegment } from './recovery.ts';
 import type { PositionRange } from './replay-plan.ts';
 import { hasMark, setMark } from './marks.ts';
+import { Saver } from './saver.ts';
 import { SPARE_NAME } from './segment-file.ts';
 
-const SAVE_MS = 250;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
@@ -31,7 +31,7 @@ export interface AdoptedJournal {
   /** How much of its retention is left, in milliseconds. */
   readonly remainingMs: number;
   readonly damages: readonly JournalDamage[];
-  /** Positions of events that were accepted and cannot be read any more. */
+  /** Positions of events that were accepted and cannot be read any more; not those that the sink has acknowledged, unless in doubt. */
   readonly lost: readonly PositionRange[];
   /**
    * What there was to say of its end, such as its open runs and what is lost, has been said: by an earlier adopter, or by this
@@ -58,15 +58,22 @@ export interface AdoptedJournal {
   closeNow(): void;
 }
 
-/** @throws SpanledgerError `SPANLEDGER_JOURNAL_LOCKED` if its owner lives, or another process has adopted it. */
-export async function adoptJournal(folder: string, options: ResolvedJournalOptions): Promise<AdoptedJournal> {
+/**
+ * @param onEnd told when it has been let go of, removed or not.
+ * @throws SpanledgerError `SPANLEDGER_JOURNAL_LOCKED` if its owner lives, or another process has adopted it.
+ */
+export async function adoptJournal(
+  folder: string,
+  options: ResolvedJournalOptions,
+  onEnd: (adopted: AdoptedJournal) => void,
+): Promise<AdoptedJournal> {
   const lock = await lockFolder(folder);
   try {
     const recovered = await recover(folder);
     quarantine(folder, recovered.damages);
     await rm(path.join(folder, SPARE_NAME), { force: true });
     giveBackTails(folder, recovered, options);
-    return new DeadJournal(folder, lock, recovered, options);
+    return new DeadJournal(folder, lock, recovered, options, onEnd);
   } catch (error) {
     await lock.release();
     throw error;
@@ -83,22 +90,31 @@ class DeadJournal implements AdoptedJournal {
   readonly #lock: FolderLock;
   readonly #recovered: RecoveredJournal;
   readonly #options: ResolvedJournalOptions;
+  readonly #acknowledgements: Saver;
   readonly #changed = new Set<RecoveredSegment>();
+  readonly #onEnd: (adopted: AdoptedJournal) => void;
   #unacknowledged = 0;
   #isReported: boolean;
   #readers = 0;
-  #saving: NodeJS.Timeout | undefined;
   #removing: NodeJS.Timeout | undefined;
   #ended: Promise<void> | undefined;
 
-  constructor(folder: string, lock: FolderLock, recovered: RecoveredJournal, options: ResolvedJournalOptions) {
+  constructor(
+    folder: string,
+    lock: FolderLock,
+    recovered: RecoveredJournal,
+    options: ResolvedJournalOptions,
+    onEnd: (adopted: AdoptedJournal) => void,
+  ) {
     this.folder = folder;
     this.#lock = lock;
     this.#recovered = recovered;
     this.#options = options;
+    this.#acknowledgements = new Saver(() => this.#save(), options.onProblem);
+    this.#onEnd = onEnd;
     this.damages = recovered.damages;
-    this.lost = recovered.lost;
     this.wasDoubtful = hasMark(folder, 'doubtful');
+    this.lost = this.wasDoubtful ? recovered.lost : lostUnacknowledged(recovered);
     this.bytes = [...recovered.segments.keys()].reduce((sum, number) => sum + sizeOf(segmentPath(folder, number)), 0);
     this.events = recovered.pieces.reduce((sum, { from, to }) => sum + to - from + 1, 0);
     const tellsNothing = this.events === 0 && this.lost.length === 0 && this.damages.length === 0;
@@ -136,7 +152,7 @@ class DeadJournal implements AdoptedJournal {
     if (!segment.acknowledged.add(position)) return;
     this.#unacknowledged -= 1;
     this.#changed.add(segment);
-    this.#saving ??= setTimeout(() => this.#save(), SAVE_MS).unref();
+    this.#acknowledgements.soon();
     this.#removeWhenDone();
   }
 
@@ -164,11 +180,11 @@ class DeadJournal implements AdoptedJournal {
 
   close(): Promise<void> {
     const isOver = this.#isDone() && this.remainingMs === 0;
-    return (this.#ended ??= this.#end(isOver ? () => this.#remove() : async () => this.#save()));
+    return (this.#ended ??= this.#end(isOver ? () => this.#remove() : async () => this.#acknowledgements.now()));
   }
 
   closeNow(): void {
-    if (this.#ended === undefined) this.#save();
+    if (this.#ended === undefined) this.#acknowledgements.now();
   }
 
   async *#readPieces(): AsyncGenerator<JournaledEvent, void, void> {
@@ -188,14 +204,8 @@ class DeadJournal implements AdoptedJournal {
   }
 
   #save(): void {
-    clearTimeout(this.#saving);
-    this.#saving = undefined;
-    try {
-      for (const { number, acknowledged } of this.#changed) acknowledged.save(acknowledgedPath(this.folder, number));
-      this.#changed.clear();
-    } catch (error) {
-      this.#options.onProblem(error);
-    }
+    for (const { number, acknowledged } of this.#changed) acknowledged.save(acknowledgedPath(this.folder, number));
+    this.#changed.clear();
   }
 
   #isDone(): boolean {
@@ -204,7 +214,7 @@ class DeadJournal implements AdoptedJournal {
 
   #removeWhenDone(): void {
     if (!this.#isDone() || this.#ended !== undefined) return;
-    this.#save();
+    this.#acknowledgements.now();
     clearTimeout(this.#removing);
     const remainingMs = this.remainingMs;
     const next = (): void => {
@@ -234,10 +244,11 @@ class DeadJournal implements AdoptedJournal {
   }
 
   async #end(last: () => Promise<void>): Promise<void> {
-    clearTimeout(this.#saving);
+    this.#acknowledgements.cancel();
     clearTimeout(this.#removing);
     await last().catch((error: unknown) => this.#options.onProblem(error));
     await this.#lock.release();
+    this.#onEnd(this);
   }
 }
 

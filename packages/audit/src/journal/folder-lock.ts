@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, constants, linkSync, openSync, readdirSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, existsSync, linkSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Server } from 'node:net';
 import path from 'node:path';
@@ -45,15 +45,19 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 /**
  * Locks a folder that was just made, in this turn.
  *
- * @returns `undefined` if a finder of dead journals was faster.
+ * @returns `undefined` if a finder of dead journals was faster, who may have removed it since.
+ * @throws what the file system answers, if it cannot be locked.
  */
 export function lockNewFolder(folder: string): FolderLock | undefined {
-  const place = new SocketFolder(folder);
+  let place: SocketFolder | undefined;
   try {
+    place = new SocketFolder(folder);
     const server = place.claim(1);
     if (server !== undefined) return heldLock(server, place);
   } catch (error) {
-    place.close();
+    place?.close();
+    // The folder, or what was made in it.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || !existsSync(folder)) return undefined;
     throw error;
   }
   place.close();

@@ -1,12 +1,15 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 import { FrameEncoder } from './frame.ts';
 import { GroupCommit } from './group-commit.ts';
 import { readIfExists } from './journal-files.ts';
 import type { ResolvedJournalOptions } from './journal-options.ts';
-import type { AppendOutcome, JournalStats } from './journal.ts';
-import { inTurns, readRun } from './journaled-event.ts';
+import type { AppendOutcome, JournalStats, OnLost } from './journal.ts';
+import { EVENTS_PER_TURN, inTurns, readRun } from './journaled-event.ts';
 import type { JournaledEvent } from './journaled-event.ts';
+import { positionsOf, uncovered } from './replay-plan.ts';
+import { Saver } from './saver.ts';
 import { scanSegment } from './scan-segment.ts';
 import type { FrameRun } from './scan-segment.ts';
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
@@ -14,7 +17,6 @@ import { SegmentSet } from './segment-set.ts';
 import type { Segment } from './segment.ts';
 import { UnsyncedEvents } from './unsynced-events.ts';
 
-const SAVE_ACKNOWLEDGED_MS = 250;
 const RETIRE_MS_MAX = 30_000;
 const RETIRE_MS_MIN = 50;
 const DISK_FULL = new Set(['ENOSPC', 'EDQUOT']);
@@ -39,7 +41,7 @@ export class JournalWriter {
   readonly #segments: SegmentSet;
   readonly #commit = new GroupCommit((upTo) => this.#sync(upTo));
   readonly #retiring: NodeJS.Timeout;
-  #saving: NodeJS.Timeout | undefined;
+  readonly #acknowledgements: Saver;
   #position = 0;
   #refused = 0;
   /** A sync failed, and what it left is not yet written again. */
@@ -50,6 +52,7 @@ export class JournalWriter {
   constructor(folder: string, options: ResolvedJournalOptions, otherBytes: () => number) {
     this.#options = options;
     this.#segments = new SegmentSet(folder, options, otherBytes);
+    this.#acknowledgements = new Saver(() => this.#segments.saveAcknowledged(), options.onProblem);
     const retireMs = Math.min(Math.max(options.retentionMs / 10, RETIRE_MS_MIN), RETIRE_MS_MAX);
     this.#retiring = setInterval(() => this.#segments.retire(), retireMs).unref();
   }
@@ -98,20 +101,29 @@ export class JournalWriter {
   }
 
   acknowledge(position: number): void {
-    const segment = this.#segments.find(position);
-    if (segment === undefined) return;
-    segment.acknowledge(position);
-    if (!this.#closed) this.#saving ??= setTimeout(() => this.#saveAcknowledged(), SAVE_ACKNOWLEDGED_MS).unref();
+    this.#segments.find(position)?.acknowledge(position);
+    if (!this.#closed) this.#acknowledgements.soon();
   }
 
-  async *read(after: number): AsyncGenerator<JournaledEvent, void, void> {
+  async *read(after: number, onLost?: OnLost): AsyncGenerator<JournaledEvent, void, void> {
     const end = this.#position;
-    for (let next = after + 1; next <= end;) {
-      const segment = this.#segments.all.find(({ extent }) => extent.last >= next);
-      if (segment === undefined) return;
-      const { last } = segment.extent;
-      yield* inTurns(await this.#readSegment(segment, next, Math.min(last, end)));
-      next = last + 1;
+    let next = after + 1;
+    while (next <= end) {
+      const from = next;
+      const segment = this.#segments.all.find(({ first, synced }) => synced.last >= Math.max(from, first));
+      if (segment === undefined) {
+        for (const journaled of this.#readUnsynced(from, end)) {
+          yield journaled;
+          next = journaled.position + 1;
+          if (next % EVENTS_PER_TURN === 0) await nextTurn();
+        }
+        // The rest has been removed.
+        if (next === from) return;
+      } else {
+        const to = Math.min(segment.synced.last, end);
+        yield* inTurns(await this.#readSegment(segment, from, to, onLost));
+        next = to + 1;
+      }
     }
   }
 
@@ -120,7 +132,7 @@ export class JournalWriter {
     this.#closed = true;
     clearInterval(this.#retiring);
     const isDurable = await this.#commit.close();
-    this.#saveAcknowledged();
+    this.#acknowledgements.now();
     return { isDurable, isEmpty: !(await this.#segments.close(isDurable)) };
   }
 
@@ -128,8 +140,8 @@ export class JournalWriter {
   closeNow(): void {
     this.#closed = true;
     clearInterval(this.#retiring);
-    this.#saveAcknowledged();
-    this.#segments.closeNow();
+    this.#acknowledgements.now();
+    this.#segments.closeNow(this.#unsynced.count === 0);
   }
 
   #write(event: SealedEvent, position: number): void {
@@ -149,9 +161,11 @@ export class JournalWriter {
   }
 
   #begin(first: number): Segment {
-    if (this.#hasFailedLately(BEGIN_AGAIN_MS)) throw this.#failure?.error;
+    if (!this.#isBroken && this.#hasFailedLately(BEGIN_AGAIN_MS)) throw this.#failure?.error;
     try {
-      const segment = this.#segments.begin(first);
+      // I7: what is written again is at most what is kept in memory, and gives back as much. Waiting for room it would hold up
+      // the acknowledgements that make room.
+      const segment = this.#segments.begin(first, this.#isBroken);
       this.#failure = undefined;
       return segment;
     } catch (error) {
@@ -172,7 +186,6 @@ export class JournalWriter {
       for (const segment of open) await segment.sync();
     } catch (error) {
       this.#options.onProblem(error);
-      this.#failure = undefined;
       this.#writeAgain();
       throw error;
     }
@@ -185,12 +198,9 @@ export class JournalWriter {
   #writeAgain(): void {
     this.#isBroken = true;
     try {
-      const acknowledged = this.#unsynced.positions().filter((position) => this.#isAcknowledged(position));
-      for (const segment of this.#segments.all) if (!segment.isSynced) segment.cutUnsynced();
-      this.#segments.abandon();
-      for (const [position, event] of this.#unsynced.entries()) this.#write(event, position);
-      for (const position of acknowledged) this.#segments.find(position)?.acknowledge(position);
-      this.#segments.removeEmpty();
+      this.#segments.moveUnsynced(() => {
+        for (const [position, event] of this.#unsynced.entries()) this.#write(event, position);
+      });
       this.#isBroken = false;
     } catch (error) {
       this.#failure = { error, atMs: performance.now() };
@@ -202,27 +212,32 @@ export class JournalWriter {
     return this.#segments.find(position)?.isAcknowledged(position) ?? false;
   }
 
-  async #readSegment(segment: Segment, from: number, to: number): Promise<Iterable<JournaledEvent>> {
-    const { end } = segment.extent;
-    const bytes = await readIfExists(segment.path);
-    // Removed meanwhile: all of it was acknowledged.
-    if (bytes === undefined) return [];
+  /** From memory: of what is not synced the file system need not have what was written. */
+  *#readUnsynced(from: number, to: number): Iterable<JournaledEvent> {
+    for (const [position, event] of this.#unsynced.entries(from, to)) {
+      yield { position, event, acknowledged: this.#isAcknowledged(position) };
+    }
+  }
+
+  /** @param to must be synced. */
+  async #readSegment(
+    segment: Segment,
+    from: number,
+    to: number,
+    onLost: OnLost | undefined,
+  ): Promise<Iterable<JournaledEvent>> {
+    const { end } = segment.synced;
+    // Where it has been removed meanwhile, all of it was acknowledged.
+    const bytes = (await readIfExists(segment.path)) ?? Buffer.alloc(0);
     const { runs, bad } = scanSegment(bytes.subarray(0, end));
     for (const { offset } of bad) {
       const message = `the journal is damaged: ${segment.path} at byte ${offset}`;
       this.#options.onProblem(new SpanledgerError('SPANLEDGER_JOURNAL', message));
     }
+    const missing = uncovered({ from: Math.max(from, segment.first), to }, runs);
+    const lost = missing.flatMap(positionsOf).filter((position) => !segment.isAcknowledged(position));
+    if (lost.length > 0) onLost?.(lost);
     return readRuns(bytes, runs, segment, from, to);
-  }
-
-  #saveAcknowledged(): void {
-    clearTimeout(this.#saving);
-    this.#saving = undefined;
-    try {
-      this.#segments.saveAcknowledged();
-    } catch (error) {
-      this.#options.onProblem(error);
-    }
   }
 }
 

@@ -13,6 +13,12 @@ export type AppendOutcome =
   | { readonly status: 'written'; readonly position: number }
   | { readonly status: 'refused'; readonly error: SpanledgerError };
 
+/**
+ * Told of positions that are not acknowledged and cannot be read any more, because the file was damaged; each time they are
+ * come to. At most those of one segment at once.
+ */
+export type OnLost = (positions: readonly number[]) => void;
+
 export interface JournalStats {
   /** On the disk, with what is preallocated, and with the journals adopted. */
   readonly bytes: number;
@@ -51,8 +57,13 @@ export interface Journal {
    * does not have all of it again; or that it has. Never throws; a failure goes to `onProblem`.
    */
   markDoubtful(isDoubtful: boolean): void;
-  /** The events after this position that are still here, acknowledged or not, in order, up to the last one written. */
-  read(after?: number): AsyncGenerator<JournaledEvent, void, void>;
+  /**
+   * The events after this position that are still here, acknowledged or not, in order, up to the last one written. What is
+   * not on the disk yet comes from memory.
+   *
+   * @throws what the file system answers.
+   */
+  read(after?: number, onLost?: OnLost): AsyncGenerator<JournaledEvent, void, void>;
   /**
    * Folders of this producer's journals whose owners are dead.
    *

@@ -4,7 +4,7 @@ import { claimedLength, frameLengthAt, readEvent } from './frame.ts';
 import type { FrameRun } from './scan-segment.ts';
 
 /** Events between two turns of the event loop: about a millisecond. */
-const EVENTS_PER_TURN = 256;
+export const EVENTS_PER_TURN = 256;
 
 /** An event as it was appended: the same bytes, subject and number. */
 export interface JournaledEvent {

@@ -12,12 +12,13 @@ import { JournalWriter } from './journal-writer.ts';
 import { producerFolder, removeJournalFolder, syncFolderNow } from './journal-files.ts';
 import { resolveJournalOptions } from './journal-options.ts';
 import type { JournalOptions, ResolvedJournalOptions } from './journal-options.ts';
-import type { AppendOutcome, Journal, JournalStats } from './journal.ts';
+import type { AppendOutcome, Journal, JournalStats, OnLost } from './journal.ts';
 import type { JournaledEvent } from './journaled-event.ts';
 import { setMark } from './marks.ts';
 import { QUARANTINE } from './quarantine.ts';
 
-const CREATE_ATTEMPTS_MAX = 5;
+/** A finder has to hit microseconds each time. */
+const CREATE_ATTEMPTS_MAX = 100;
 
 /**
  * Opens a journal of this process's own (or this worker thread's), in a new folder `<directory>/<producer>/<id>`. In one turn
@@ -38,7 +39,7 @@ export function openJournal(options: JournalOptions): Journal {
   }
 }
 
-/** Another process that looks for dead journals may take a folder for one before it is locked: then the next one. */
+/** Another process that looks for dead journals may take a folder for one before it is locked, and remove it: then the next one. */
 function createFolder(parent: string): { folder: string; lock: FolderLock } {
   for (let attempt = 1; attempt <= CREATE_ATTEMPTS_MAX; attempt += 1) {
     const folder = path.join(parent, randomUUID());
@@ -101,8 +102,8 @@ class OwnJournal implements Journal {
     }
   }
 
-  read(after = 0): AsyncGenerator<JournaledEvent, void, void> {
-    return this.#writer.read(after);
+  read(after = 0, onLost?: OnLost): AsyncGenerator<JournaledEvent, void, void> {
+    return this.#writer.read(after, onLost);
   }
 
   async adoptable(signal?: AbortSignal): Promise<string[]> {
@@ -121,7 +122,7 @@ class OwnJournal implements Journal {
 
   async adopt(folder: string): Promise<AdoptedJournal> {
     try {
-      const adopted = await adoptJournal(folder, this.#options);
+      const adopted = await adoptJournal(folder, this.#options, (ended) => this.#adopted.delete(ended));
       this.#adopted.add(adopted);
       return adopted;
     } catch (error) {

@@ -1,6 +1,6 @@
 import { AcknowledgedSet } from './acknowledged-set.ts';
 import { acknowledgedPath, readIfExists, segmentNumbers, segmentPath } from './journal-files.ts';
-import { lostPositions, planPieces } from './replay-plan.ts';
+import { lostPositions, mergeRanges, planPieces, positionsOf } from './replay-plan.ts';
 import type { PositionRange, ReplayPiece } from './replay-plan.ts';
 import { scanSegment } from './scan-segment.ts';
 import type { BadRegion, SegmentScan } from './scan-segment.ts';
@@ -55,6 +55,14 @@ export async function recover(folder: string): Promise<RecoveredJournal> {
   const scans = [...segments].map(([number, { scan }]) => ({ number, scan }));
   const pieces = planPieces(scans);
   return { segments, pieces, damages, lost: lostPositions(scans, pieces) };
+}
+
+/** Of `lost`, what is not acknowledged. */
+export function lostUnacknowledged({ lost, segments }: RecoveredJournal): PositionRange[] {
+  const all = [...segments.values()];
+  const isAcknowledged = (position: number): boolean => all.some(({ acknowledged }) => acknowledged.has(position));
+  const left = lost.flatMap(positionsOf).filter((position) => !isAcknowledged(position));
+  return mergeRanges(left.map((position) => ({ from: position, to: position })));
 }
 
 function toDamage(file: string, { offset, bytes, torn, hasHole }: BadRegion, wasOpen: boolean): JournalDamage {

@@ -6,6 +6,10 @@ export interface PositionRange {
   readonly to: number;
 }
 
+export function positionsOf({ from, to }: PositionRange): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
 /** A part of a run of frames to be read: its positions are in no other piece. */
 export interface ReplayPiece extends PositionRange {
   readonly segment: number;
@@ -57,10 +61,11 @@ export function lostPositions(scans: readonly NumberedScan[], pieces: readonly P
     if (scan.bad.some(({ wasLastFrame }) => wasLastFrame)) missing.push({ from: next, to: next });
     before = { number, next };
   }
-  return mergeRanges(missing.flatMap((range) => withoutCovered(range, pieces)));
+  return mergeRanges(missing.flatMap((range) => uncovered(range, pieces)));
 }
 
-function withoutCovered(range: PositionRange, pieces: readonly PositionRange[]): PositionRange[] {
+/** What of a range is in none of the pieces, which are in order. */
+export function uncovered(range: PositionRange, pieces: readonly PositionRange[]): PositionRange[] {
   const left: PositionRange[] = [];
   let next = range.from;
   for (const { from, to } of pieces) {
@@ -71,7 +76,8 @@ function withoutCovered(range: PositionRange, pieces: readonly PositionRange[]):
   return next <= range.to ? [...left, { from: next, to: range.to }] : left;
 }
 
-function mergeRanges(ranges: readonly PositionRange[]): PositionRange[] {
+/** In order, those that meet or overlap as one. */
+export function mergeRanges(ranges: readonly PositionRange[]): PositionRange[] {
   const merged: { from: number; to: number }[] = [];
   for (const { from, to } of ranges.toSorted((a, b) => a.from - b.from)) {
     const last = merged.at(-1);

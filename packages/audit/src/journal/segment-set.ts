@@ -55,14 +55,15 @@ export class SegmentSet {
   /**
    * Begins the next segment.
    *
+   * @param mayExceed goes beyond `maxBytes` where there is no other room.
    * @throws SpanledgerError `SPANLEDGER_JOURNAL_FULL`, or what the file system answers.
    */
-  begin(first: number): Segment {
+  begin(first: number, mayExceed = false): Segment {
     const { segmentBytes } = this.#options;
     const number = this.#number + 1;
     let fd = this.#spareFd;
     if (fd === undefined) {
-      this.#makeRoom();
+      this.#makeRoom(mayExceed);
       fd = createSegmentFile(this.#folder, number, segmentBytes);
     } else {
       takeSpare(this.#folder, number);
@@ -85,15 +86,25 @@ export class SegmentSet {
     }
   }
 
-  /** Nothing is written to the segments that there are any more. */
-  abandon(): void {
+  /**
+   * Moves what is not synced, acknowledged or not, into new segments. It is left out of the old ones once all of it is there.
+   *
+   * @param writeAll writes it once more.
+   * @throws what `writeAll` throws: then the old segments are as they were, and nothing more is written to them.
+   */
+  moveUnsynced(writeAll: () => void): void {
+    const old = this.#segments.slice();
     this.#active = undefined;
-  }
-
-  /** Those that were cut down to nothing: only once what they had is written elsewhere. */
-  removeEmpty(): void {
-    const empty = this.#segments.filter(({ first, extent }) => extent.last < first);
-    this.#remove(empty.filter((segment) => segment !== this.#active));
+    try {
+      writeAll();
+    } catch (error) {
+      this.#active = undefined;
+      this.#remove(this.#segments.filter((segment) => !old.includes(segment)));
+      throw error;
+    }
+    const acknowledged = old.filter(({ isSynced }) => !isSynced).flatMap((segment) => segment.cutUnsynced());
+    for (const position of acknowledged) this.find(position)?.acknowledge(position);
+    this.#removeEmpty();
   }
 
   /** Closes the files of segments that are full and on the disk. */
@@ -108,9 +119,14 @@ export class SegmentSet {
     }
   }
 
-  /** Removes what has been acknowledged for long enough. */
+  /**
+   * Removes what has been acknowledged for long enough, and everything before it as well: whoever reads what is left must not find
+   * the beginning of a run whose end is gone, or it would be taken for abandoned.
+   */
   retire(): void {
-    this.#remove(this.#removable().filter(({ restedMs }) => restedMs >= this.#options.retentionMs));
+    const removable = new Set(this.#removable().filter(({ restedMs }) => restedMs >= this.#options.retentionMs));
+    const kept = this.#segments.findIndex((segment) => !removable.has(segment));
+    this.#remove(kept === -1 ? this.#segments : this.#segments.slice(0, kept));
   }
 
   saveAcknowledged(): void {
@@ -120,7 +136,7 @@ export class SegmentSet {
   /**
    * Closes all files.
    *
-   * @param isDurable everything is on the disk; if not, nothing is removed: what was cut may be nowhere else.
+   * @param isDurable everything is on the disk; if not, nothing is cut off or removed: it may be nowhere else.
    * @returns whether any segment is left.
    */
   async close(isDurable: boolean): Promise<boolean> {
@@ -130,7 +146,7 @@ export class SegmentSet {
     for (const segment of this.#segments) segment.close(!isDurable);
     if (isDurable) {
       this.retire();
-      this.removeEmpty();
+      this.#removeEmpty();
     }
     await this.#background;
     if (this.#spareFd !== undefined) await dropSpare(this.#folder, this.#spareFd);
@@ -138,15 +154,25 @@ export class SegmentSet {
     return this.#segments.length > 0;
   }
 
-  /** Gives back what was allocated in advance. A file that is not synced is left as one that is still written to. */
-  closeNow(): void {
+  /**
+   * Gives back what was allocated in advance.
+   *
+   * @param isDurable as for `close`; if not, files are left as they are while they are written to.
+   */
+  closeNow(isDurable: boolean): void {
     this.#isClosing = true;
     try {
-      for (const segment of this.#segments) if (segment.isSynced) segment.close();
+      if (isDurable) for (const segment of this.#segments) segment.close();
       rmSync(path.join(this.#folder, SPARE_NAME), { force: true });
     } catch (error) {
       this.#options.onProblem(error);
     }
+  }
+
+  /** What they had is written elsewhere, or nothing ever was in them. */
+  #removeEmpty(): void {
+    const empty = this.#segments.filter(({ first, extent }) => extent.last < first);
+    this.#remove(empty.filter((segment) => segment !== this.#active));
   }
 
   #removable(): Segment[] {
@@ -155,8 +181,8 @@ export class SegmentSet {
     );
   }
 
-  #makeRoom(): void {
-    const early = this.#inTheWay();
+  #makeRoom(mayExceed = false): void {
+    const early = this.#inTheWay() ?? (mayExceed ? [] : undefined);
     if (early === undefined) {
       const message = `the journal holds ${this.#options.maxBytes} bytes that are not acknowledged`;
       throw new SpanledgerError('SPANLEDGER_JOURNAL_FULL', message);

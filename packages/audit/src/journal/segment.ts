@@ -44,6 +44,11 @@ export class Segment {
     return this.#extent;
   }
 
+  /** How far it is on the disk. */
+  get synced(): Extent {
+    return this.#synced;
+  }
+
   get isOpen(): boolean {
     return this.#fd !== undefined;
   }
@@ -112,15 +117,19 @@ export class Segment {
     this.#acknowledgedSaved = true;
   }
 
-  /** Leaves out what is not synced: it is written again elsewhere. */
-  cutUnsynced(): void {
+  /** Leaves out what is not synced: it has been written again elsewhere. @returns which positions of it are acknowledged. */
+  cutUnsynced(): number[] {
+    const cut: number[] = [];
     const kept = new AcknowledgedSet(this.first);
-    for (let position = this.first; position <= this.#synced.last; position += 1) {
-      if (this.#acknowledged.has(position)) kept.add(position);
+    for (let position = this.first; position <= this.#extent.last; position += 1) {
+      if (!this.#acknowledged.has(position)) continue;
+      if (position <= this.#synced.last) kept.add(position);
+      else cut.push(position);
     }
     this.#acknowledged = kept;
     this.#acknowledgedSaved = false;
     this.#extent = this.#synced;
+    return cut;
   }
 
   /** Gives back what was preallocated and not used; and what was cut, which must be on the disk elsewhere, unless `keepTail`. */

@@ -3,7 +3,10 @@ import type { SealedEvent } from '@spanledger/protocol';
 
 const BYTES_MAX = 64 * 1024 * 1024;
 
-/** What was written and is not yet on the disk, for the case that a sync fails. I7: at most 64 MiB of event bytes. */
+/**
+ * What was written and is not yet on the disk: to be written again if a sync fails, and to be read until then. I7: at most 64 MiB
+ * of event bytes.
+ */
 export class UnsyncedEvents {
   #events: SealedEvent[] = [];
   #first = 1;
@@ -30,11 +33,12 @@ export class UnsyncedEvents {
     for (const event of dropped) this.#bytes -= event.bytes.length;
   }
 
-  positions(): number[] {
-    return this.#events.map((_, i) => this.#first + i);
-  }
-
-  entries(): [position: number, event: SealedEvent][] {
-    return this.#events.map((event, i) => [this.#first + i, event]);
+  /** In order, as long as the next one is here when it is come to. */
+  *entries(from = this.#first, to = Number.POSITIVE_INFINITY): Iterable<[position: number, event: SealedEvent]> {
+    for (let position = Math.max(from, this.#first); position <= to; position += 1) {
+      const event = this.#events[position - this.#first];
+      if (event === undefined) return;
+      yield [position, event];
+    }
   }
 }

@@ -13,7 +13,7 @@ import { DurableEmission } from './durable-emission.ts';
 import { pipelineHealth } from './health.ts';
 import type { PipelineHealth } from './health.ts';
 import type { KeptEvent } from './kept-event.ts';
-import { LossReporter } from './loss-reporter.ts';
+import { LossReporter, damageFields } from './loss-reporter.ts';
 import { PipelineMetrics } from './pipeline-metrics.ts';
 import type { EventCounts } from './pipeline-metrics.ts';
 import { resolvePipelineOptions } from './pipeline-options.ts';
@@ -63,7 +63,13 @@ class Pipeline implements AuditPipeline {
     this.brackets = createRunBrackets(options.lifecycle, (scope, input) => this.#accept(scope, input));
     this.#sealer = new Sealer(options);
     this.#sink = new SinkCondition(options.sink.name);
-    this.#outbox = new Outbox({ ...options, onOutcome: (delivery, outcome) => this.#settled(delivery, outcome) });
+    this.#outbox = new Outbox({
+      ...options,
+      onOutcome: (delivery, outcome) => this.#settled(delivery, outcome),
+      reportLost: (count) =>
+        this.#addOwn(this.instance, { event: 'audit_loss', fields: damageFields(options.journal!.folder, count) }) !==
+        undefined,
+    });
     this.#losses = new LossReporter((input) => this.#addOwn(this.instance, input)?.event);
     this.#instanceRun = new InstanceRun({
       ...options,

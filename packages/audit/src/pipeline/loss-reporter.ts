@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { JsonValue, SealedEvent } from '@spanledger/protocol';
 import type { EventInput } from '../event-input.ts';
 import { OpenLosses } from './open-losses.ts';
@@ -152,4 +153,9 @@ export function lossFields({
     reason,
     count,
   };
+}
+
+/** What an `audit_loss` says of events that cannot be read any more, and whose numbers nothing shows. */
+export function damageFields(folder: string, count: number): Record<string, JsonValue> {
+  return { reason: 'journal_damaged', count, journal: path.basename(folder) };
 }

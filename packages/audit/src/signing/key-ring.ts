@@ -29,6 +29,8 @@ export interface KeyText {
 }
 
 export interface KeyRingOptions extends Partial<KeyText> {
+  /** What `key` is called in messages, which never hold it. Default: option `key`. */
+  readonly keySource?: string | undefined;
   /**
    * A file with the key, instead of `key`. When it gets another one, that signs from then on; its `kid` is its thumbprint, because `kid`
    * names the first one.
@@ -58,7 +60,7 @@ export interface KeyRing extends SigningKeys {
  * @throws SpanledgerError `SPANLEDGER_KEY` or `SPANLEDGER_OPTION`
  */
 export function createKeyRing(options: KeyRingOptions): KeyRing {
-  const { key, kid, keyFile, publicKeys } = options;
+  const { key, keySource = 'option `key`', kid, keyFile, publicKeys } = options;
   const intervalMs = checkInterval(options.keyFileCheckMs ?? KEY_FILE_CHECK_MS);
   if ((key === undefined) === (keyFile === undefined)) {
     throw new SpanledgerError('SPANLEDGER_OPTION', 'a key ring needs one of `key` and `keyFile`');
@@ -66,7 +68,7 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
   // Checked, so that what is served can be read.
   if (publicKeys !== undefined) readJwks(publicKeys);
   const others = publicKeys?.keys ?? [];
-  if (keyFile === undefined) return new Ring(signingKey(readPrivateKey(key ?? '', 'option `key`'), kid), others);
+  if (keyFile === undefined) return new Ring(signingKey(readPrivateKey(key ?? '', keySource), kid), others);
   const file = new KeyFile(path.resolve(keyFile));
   const ring = new Ring(signingKey(readPrivateKey(file.read(), keyFile), kid), others, () => file.close());
   file.watch(intervalMs, (text) => ring.add(signingKey(readPrivateKey(text, keyFile))));

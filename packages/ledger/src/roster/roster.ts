@@ -1,8 +1,8 @@
 import { isTerminalEvent, parseEvent } from '@spanledger/protocol';
 import type { AuditEvent, LedgerRecord } from '@spanledger/protocol';
-import { isName } from './field-values.ts';
-import { forEachRecord } from './records.ts';
-import type { LedgerRecords } from './records.ts';
+import { isName } from '../verify/field-values.ts';
+import { forEachRecord } from '../records/records.ts';
+import type { LedgerRecords } from '../records/records.ts';
 import { readDispatched, readNamed, readUnnamed } from './roster-claims.ts';
 import type { DispatchClaim } from './roster-claims.ts';
 import type { DispatchState, DispatchedRun, ProducerAbsentFinding, RosterReport } from './roster-report.ts';

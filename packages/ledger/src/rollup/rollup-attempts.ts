@@ -1,5 +1,5 @@
 import type { AuditEvent } from '@spanledger/protocol';
-import { isName, isSeq } from './field-values.ts';
+import { isName, isSeq } from '../verify/field-values.ts';
 import { later, readEnd } from './rollup-end.ts';
 import type { End } from './rollup-end.ts';
 import { TokenTally, isModelCall } from './rollup-tokens.ts';

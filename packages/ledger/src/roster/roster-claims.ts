@@ -1,6 +1,6 @@
 import { eventId } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
-import { isName } from './field-values.ts';
+import { isName } from '../verify/field-values.ts';
 
 /** What the end of a step says of one call. */
 export interface DispatchClaim {

@@ -1,5 +1,5 @@
 import type { Finding } from './finding.ts';
-import type { ForgeCounts } from './forge-ledger.ts';
+import type { ForgeCounts } from '../forge/forge-ledger.ts';
 import type { LedgerCounts, LedgerReport, RunSummary } from './report.ts';
 import type { RunContents } from './run-contents.ts';
 import type { RunStanding } from './run-states.ts';

@@ -1,8 +1,8 @@
 import { parseEvent } from '@spanledger/protocol';
 import type { LedgerRecord } from '@spanledger/protocol';
-import { isName } from './field-values.ts';
-import { forEachRecord } from './records.ts';
-import type { LedgerRecords } from './records.ts';
+import { isName } from '../verify/field-values.ts';
+import { forEachRecord } from '../records/records.ts';
+import type { LedgerRecords } from '../records/records.ts';
 import { ExecutionEvents } from './rollup-execution.ts';
 import type { SettledExecution } from './rollup-execution.ts';
 import type { Rollup, WorkflowRollup } from './rollup-report.ts';

@@ -1,6 +1,6 @@
 import type { AuditEvent } from '@spanledger/protocol';
-import { isName, isSeq } from './field-values.ts';
-import { fingerprint } from './fingerprint.ts';
+import { isName, isSeq } from '../verify/field-values.ts';
+import { fingerprint } from '../records/fingerprint.ts';
 import { Attempts } from './rollup-attempts.ts';
 import type { SettledStep } from './rollup-attempts.ts';
 import { later, readEnd } from './rollup-end.ts';

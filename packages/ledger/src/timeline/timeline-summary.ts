@@ -1,6 +1,6 @@
 import type { AuditEvent } from '@spanledger/protocol';
-import { TokenTally, isModelCall } from './rollup-tokens.ts';
-import type { TokenTotals } from './rollup-report.ts';
+import { TokenTally, isModelCall } from '../rollup/rollup-tokens.ts';
+import type { TokenTotals } from '../rollup/rollup-report.ts';
 import type { TimelineEntry, TimelineNode } from './timeline-node.ts';
 
 /** What one node of a timeline comes down to. Whatever its events do not say is absent. */

@@ -1,5 +1,5 @@
 import type { AuditEvent } from '@spanledger/protocol';
-import { isName } from './field-values.ts';
+import { isName } from '../verify/field-values.ts';
 import type { ModelTokens, TokenTotals } from './rollup-report.ts';
 
 /** I7: the names come from events. */

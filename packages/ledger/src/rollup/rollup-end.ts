@@ -1,5 +1,5 @@
 import type { AuditEvent } from '@spanledger/protocol';
-import { isName } from './field-values.ts';
+import { isName } from '../verify/field-values.ts';
 import type { Outcome } from './rollup-report.ts';
 
 /** How an execution or an attempt ended, as its last end event says. */

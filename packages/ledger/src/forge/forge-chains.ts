@@ -1,5 +1,5 @@
 import { GENESIS_HASH } from '@spanledger/protocol';
-import type { BrokenChainFinding, ForkFinding, GapFinding } from './finding.ts';
+import type { BrokenChainFinding, ForkFinding, GapFinding } from '../verify/finding.ts';
 import type { ForgeEntry } from './forge-ledger.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { ConflictFinding, Finding, GapFinding } from './finding.ts';
+import type { ConflictFinding, Finding, GapFinding } from '../verify/finding.ts';
 import type { ForgeEntry } from './forge-ledger.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { eventId, parseEvent } from '@spanledger/protocol';
-import { forEachRecord } from './records.ts';
-import type { LedgerRecords } from './records.ts';
+import { forEachRecord } from '../records/records.ts';
+import type { LedgerRecords } from '../records/records.ts';
 import type { Timeline, TimelineEntry } from './timeline-node.ts';
 import { buildTree } from './timeline-tree.ts';
 

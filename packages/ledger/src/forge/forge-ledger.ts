@@ -1,10 +1,10 @@
 import type { LedgerRecord, Sha256 } from '@spanledger/protocol';
-import type { Finding, Place } from './finding.ts';
+import type { Finding, Place } from '../verify/finding.ts';
 import { checkLinks } from './forge-chains.ts';
 import { emitterOf, invocationOf, parseForgeEvent, textOf } from './forge-event.ts';
 import type { ForgeEvent } from './forge-event.ts';
 import { checkInvocation } from './forge-invocations.ts';
-import type { SignatureCheck } from './signature-check.ts';
+import type { SignatureCheck } from '../verify/signature-check.ts';
 
 interface ForgeOptions {
   readonly sha256: Sha256;
