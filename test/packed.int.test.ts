@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { startNats } from '@spanledger/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { App } from './support/app.ts';
@@ -42,3 +44,10 @@ it.each(['server.mjs', 'server.cjs'])(
     expect(answer.headers.get('x-workflow-run-id')).toBe(events[0]?.run_id);
   },
 );
+
+it('the command line, packed', async () => {
+  const bin = path.join(folder, 'node_modules/spanledger/bin/spanledger.js');
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [bin, '--help'], { cwd: folder });
+  expect(stdout).toMatch(/^Usage: spanledger /);
+  expect(stderr).toBe('');
+});

@@ -27,7 +27,10 @@ export async function installPacked(folder: string, app: string, appDependencies
   for (const name of names) await linkDependencies(name, folder);
 
   await cp(app, folder, { recursive: true });
-  for (const name of names) await link(placeOf(name, folder), path.join(folder, 'node_modules/@spanledger', name));
+  for (const name of names) {
+    const installed = placeOf(name, folder);
+    await link(installed, path.join(folder, 'node_modules', (await readManifest(installed)).name));
+  }
   for (const name of appDependencies) {
     await link(path.join(ROOT, 'test/node_modules', name), path.join(folder, 'node_modules', name));
   }

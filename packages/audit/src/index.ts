@@ -11,8 +11,7 @@ export type { AppendOutcome, Journal, JournalStats, OnLost } from './journal/jou
 export type { JournalOptions } from './journal/journal-options.ts';
 export type { JournaledEvent } from './journal/journaled-event.ts';
 export { openJournal } from './journal/open-journal.ts';
-export { readJournal } from './journal/read-journal.ts';
-export type { JournalContents } from './journal/read-journal.ts';
+export { readJournal, type JournalContents } from './journal/read-journal.ts';
 export type { JournalDamage } from './journal/recovery.ts';
 export type { PositionRange } from './journal/replay-plan.ts';
 export { createAuditPipeline } from './pipeline/create-pipeline.ts';
@@ -34,6 +33,7 @@ export type {
   TextMatch,
 } from './rules/designation-rule.ts';
 export { compileRules } from './rules/compile-rules.ts';
+export { explainRules, type RuleExplanation, type SpanExplanation } from './rules/explain-rules.ts';
 export { genai } from './rules/genai.ts';
 export type { GenaiRuleOptions } from './rules/genai.ts';
 export { http } from './rules/http.ts';

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { CommandContext } from './run/context.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addExplain } from './commands/explain.ts';
 import { addExport } from './commands/export.ts';
 import { addKeys } from './commands/keys.ts';
 import { addRollup } from './commands/rollup.ts';
@@ -10,7 +11,7 @@ import { addVerify } from './commands/verify.ts';
 import { addWatch } from './commands/watch.ts';
 import { VERSION } from './run/version.ts';
 
-const COMMANDS = [addWatch, addStatus, addVerify, addRollup, addExport, addDoctor, addStream, addKeys];
+const COMMANDS = [addWatch, addStatus, addVerify, addRollup, addExport, addExplain, addDoctor, addStream, addKeys];
 
 /** @param end told the exit code of the command that ran. */
 export function createProgram(context: CommandContext, end: (exitCode: number) => void): Command {

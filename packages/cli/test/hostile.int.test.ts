@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { GENESIS_HASH } from '@spanledger/protocol';
 import { expect, it } from 'vitest';
 import { visible } from '../src/terminal/visible.ts';
-import { Cli, cli, newDirectory, startLedger } from './support.ts';
+import { BIN, Cli, cli, newDirectory, startLedger } from './support.ts';
 import type { Run } from './support.ts';
 
 /** Clears the screen, sets the title, moves the cursor; C1 forms of it; turns the direction; hides; breaks the line. */
@@ -148,6 +149,19 @@ it('escapes arguments that it repeats', async () => {
     expect([1, 2]).toContain(run.code);
     expectSafe(run);
   }
+});
+
+it('exports to a terminal in a form that is safe to look at, and to a pipe as it is', async (context) => {
+  const { url, publish } = await startLedger();
+  const bytes = '{"a":"\u009b31m\u202e"}\u001b[2J';
+  await publish('auditEvent.wf.e1.svc', bytes);
+  const args = ['export', '--server', url];
+  expect((await cli(args)).stdout).toBe(`${bytes}\n`);
+  // util-linux has it.
+  const command = [process.execPath, BIN, ...args].join(' ');
+  const onTerminal = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', timeout: 30_000 });
+  if (onTerminal.error !== undefined) return context.skip('there is no `script`');
+  expect(onTerminal.stdout).toBe('{"a":"\\x9b31m\\u202e"}\\x1b[2J\r\n');
 });
 
 it('makes everything visible that a terminal would hide or obey', () => {

@@ -16,7 +16,7 @@ import type { NatsServer, NatsServerOptions } from '@spanledger/testkit';
 import { onTestFinished } from 'vitest';
 
 const PACKAGE = path.resolve(import.meta.dirname, '..');
-const BIN = path.join(PACKAGE, 'bin/spanledger.js');
+export const BIN = path.join(PACKAGE, 'bin/spanledger.js');
 
 export interface Run {
   readonly code: number | null;

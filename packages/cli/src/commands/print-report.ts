@@ -7,7 +7,7 @@ import type { Verdict } from './verify.ts';
 
 const SHOWN_MAX = 50;
 /** Lists, and what has a line of its own. */
-const NOT_COUNTS: ReadonlySet<string> = new Set(['runs', 'producers', 'findings', 'verified']);
+const NOT_COUNTS: ReadonlySet<string> = new Set(['findings', 'verified']);
 
 interface ReportFlags {
   readonly all?: boolean;
@@ -34,12 +34,14 @@ const TWO_COLUMNS = [{ title: '' }, { title: '', align: 'right' as const }];
 
 /** Every count of the report, also one that this program does not know of. */
 function countsOf(report: Report): string[][] {
-  const counts = Object.entries(report).filter(
+  const { events, runs, producers, ...others } = report;
+  const counts = Object.entries(others).filter(
     ([key, value]) => !NOT_COUNTS.has(key) && ['number', 'string'].includes(typeof value),
   );
   return [
-    ['runs', String(report.runs.length)],
-    ['producers', String(report.producers.length)],
+    ['events', String(events)],
+    ['runs', String(runs.length)],
+    ['producers', String(producers.length)],
     ...counts.map(([key, value]) => [words(key), visible(value)]),
   ];
 }

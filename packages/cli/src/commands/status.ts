@@ -74,7 +74,7 @@ async function print(execution: string, { shown, report }: Status, { terminal }:
     `execution ${colors.bold(visible(execution))}`,
     first?.workflow_id === undefined ? '' : `workflow ${visible(first.workflow_id)}`,
     first === undefined ? '' : `${visible(first.ts, 32)}${Number.isNaN(took) ? '' : `, ${durationText(took)}`}`,
-    `${entries.length} events in ${report.runs.length} runs`,
+    `${counted(entries.length, 'event')} in ${counted(report.runs.length, 'run')}`,
     tokensOf(shown),
   ];
   await terminal.line(facts.filter((fact) => fact !== '').join('  '));
@@ -83,8 +83,13 @@ async function print(execution: string, { shown, report }: Status, { terminal }:
   for (const line of timelineLines(roots, runs, colors)) await terminal.line(line);
   if (report.findings.length === 0) return;
   const color = report.verified ? colors.yellow : colors.red;
-  const count = report.findings.length === 1 ? '1 finding' : `${report.findings.length} findings`;
-  await terminal.line(`\n${color(count)}: spanledger verify --execution ${visible(execution)}`);
+  await terminal.line(
+    `\n${color(counted(report.findings.length, 'finding'))}: spanledger verify --execution ${visible(execution)}`,
+  );
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function tokensOf({ entries }: Timeline): string {

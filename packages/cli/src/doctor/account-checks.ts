@@ -13,7 +13,7 @@ export function accountChecks(answer: unknown, stream: string): Check[] {
   if (data === undefined) {
     return [warn('account', 'not known', 'servers tell since 2.10, to accounts that may publish $SYS.REQ.USER.INFO')];
   }
-  const name = `user ${String(at(data, 'user'))}, account ${String(at(data, 'account_name') ?? at(data, 'account'))}`;
+  const name = `user ${String(at(data, 'user') || '(none)')}, account ${String(at(data, 'account_name') ?? at(data, 'account'))}`;
   const publish = permissions(at(data, 'permissions', 'publish'));
   return [ok('account', name), readCheck(publish, stream), writeCheck(publish), ...changeChecks(publish, stream)];
 }

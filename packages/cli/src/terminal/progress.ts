@@ -1,8 +1,10 @@
 import cliProgress from 'cli-progress';
 import type { Terminal } from './terminal.ts';
+import { visible } from './visible.ts';
 
 const DRAWN_PER_SECOND = 8;
 const DELAY_MS = 500;
+const LABEL_MAX = 60;
 
 /** How far a long work is. */
 export interface Progress {
@@ -19,9 +21,11 @@ const NONE: Progress = { update: () => {}, stop: () => {} };
  */
 export function startProgress(terminal: Terminal, what: string, total: number): Progress {
   if (!terminal.canDraw) return NONE;
+  // It may be a file's name, and braces mean something to the bar.
+  const label = visible(what, LABEL_MAX).replaceAll(/[{}]/g, '_');
   const bar = new cliProgress.SingleBar({
     stream: terminal.io.stderr,
-    format: total > 0 ? `${what} {bar} {percentage}%  {eta_formatted} left` : `${what} {value}`,
+    format: total > 0 ? `${label} {bar} {percentage}%  {eta_formatted} left` : `${label} {value}`,
     fps: DRAWN_PER_SECOND,
     clearOnComplete: true,
     hideCursor: false,
