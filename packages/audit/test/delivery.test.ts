@@ -9,7 +9,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { createAuditPipeline, fileSink, memorySink } from '../src/index.ts';
 import type { MemorySink } from '../src/index.ts';
 import { draft, journalIn, namesOf, newDirectory, pipelineWith } from './journaled-pipeline.ts';
-import { eventsOf, gateSink, newScope, sha256 } from './support.ts';
+import { eventsOf, eventually, gateSink, newScope, sha256 } from './support.ts';
 
 const MIB = 1024 * 1024;
 /** A sink like a stream: it knows what it has, and can lose its end. */
@@ -102,7 +102,7 @@ describe('with a journal', () => {
     const pipeline = pipelineWith({ sink, journal: journalIn(newDirectory()) });
     const scope = newScope();
     for (let n = 0; n < 3_000; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(pipeline.health()).toMatchObject({ status: 'degraded', sink: { healthy: false, problem: 'disk gone' } }),
     );
     expect(await pipeline.flush(100)).toBe(false);
@@ -132,7 +132,7 @@ describe('with a journal', () => {
       pipeline.emit(scope, { event: 'tool_exec' });
       if (n % 250 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    await vi.waitFor(() => expect(pipeline.health().queue.events).toBe(0));
+    await eventually(() => expect(pipeline.health().queue.events).toBe(0));
     expect(given.size).toBeGreaterThanOrEqual(10_000);
     expect(given.size).toBeLessThan(20_000);
     broken = false;
@@ -176,7 +176,7 @@ describe('with a journal', () => {
     expect(ids.length - lost).toBeGreaterThan(1_000);
     expect(pipeline.health()).toMatchObject({ status: 'failing', accepting: false, journal: { healthy: false } });
     sink.open();
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       await pipeline.flush();
       const reported = eventsOf(sink.stored).filter(({ event }) => event === 'audit_loss');
       expect(reported.reduce((sum, { fields }) => sum + Number(fields?.['count']), 0)).toBe(lost);
@@ -204,7 +204,7 @@ describe('with a journal', () => {
 
     const sink = memorySink();
     const pipeline = pipelineWith({ sink, journal: journalIn(directory) });
-    await vi.waitFor(() => expect(namesOf(sink)).toContain('run_abandoned'));
+    await eventually(() => expect(namesOf(sink)).toContain('run_abandoned'));
     expect(sink.records.slice(0, 5).map(({ bytes }) => sha256(bytes))).toEqual(events.slice(1).map(({ hash }) => hash));
     const abandoned = eventsOf(sink).filter(({ event }) => event === 'run_abandoned');
     expect(abandoned).toMatchObject([
@@ -236,7 +236,7 @@ describe('with a journal', () => {
     expect(namesOf(stream.stored)).not.toContain('audit_export_status');
     stream.goBackTo(700, isNoticed);
     if (!isNoticed) pipeline.emit(scope, { event: 'tool_exec' });
-    await vi.waitFor(() => expect(stream.size()).toBeGreaterThanOrEqual(before + 1));
+    await eventually(() => expect(stream.size()).toBeGreaterThanOrEqual(before + 1));
     const status = eventsOf(stream.stored).find(({ event }) => event === 'audit_export_status');
     expect(status?.fields).toMatchObject({ went_backwards: true, last_stream_seq: before });
     await pipeline.flush();
@@ -250,7 +250,7 @@ describe('with a journal', () => {
     await pipeline.flush();
     stream.forget();
     stream.resume();
-    await vi.waitFor(() => expect(namesOf(stream.stored)).toContain('audit_export_status'));
+    await eventually(() => expect(namesOf(stream.stored)).toContain('audit_export_status'));
     const status = eventsOf(stream.stored).find(({ event }) => event === 'audit_export_status');
     expect(status?.fields).toMatchObject({ may_have_lost: true, last_stream_seq: 1, stream_seq: 2 });
     expect(status?.fields).not.toHaveProperty('went_backwards');
@@ -264,7 +264,7 @@ describe('with a journal', () => {
     for (let n = 0; n < 5; n += 1) first.emit(newScope(), { event: 'tool_exec' });
     await first.shutdown();
     const second = pipelineWith({ sink: fileSink(file), journal: journalIn(directory) });
-    await vi.waitFor(() => expect(lines().filter((line) => line.includes('run_abandoned'))).toHaveLength(5));
+    await eventually(() => expect(lines().filter((line) => line.includes('run_abandoned'))).toHaveLength(5));
     await second.shutdown();
     expect(new Set(lines()).size).toBe(lines().length);
     expect(lines().filter((line) => line.includes('audit_export_status'))).toEqual([]);
@@ -284,7 +284,7 @@ describe('with a journal', () => {
     await dead.close();
     stream.goBackTo(150, false);
     const pipeline = pipelineWith({ sink: stream.sink, journal: journalIn(directory) });
-    await vi.waitFor(() => expect(namesOf(stream.stored)).toContain('run_abandoned'));
+    await eventually(() => expect(namesOf(stream.stored)).toContain('run_abandoned'));
     const seqs = new Set(
       eventsOf(stream.stored, chain.runId)
         .slice(200)
@@ -309,8 +309,8 @@ describe('with a journal', () => {
     dead.markDoubtful(true);
     await dead.close();
     const pipeline = pipelineWith({ sink: stream.sink, journal: journalIn(directory) });
-    await vi.waitFor(() => expect(new Set(eventsOf(stream.stored, chain.runId).map(({ seq }) => seq)).size).toBe(300));
-    await vi.waitFor(() => expect(existsSync(path.join(dead.folder, 'doubtful'))).toBe(false));
+    await eventually(() => expect(new Set(eventsOf(stream.stored, chain.runId).map(({ seq }) => seq)).size).toBe(300));
+    await eventually(() => expect(existsSync(path.join(dead.folder, 'doubtful'))).toBe(false));
     await pipeline.shutdown();
   });
 
@@ -335,7 +335,7 @@ describe('with a journal', () => {
     const mark = path.join(journal.folder, 'doubtful');
     expect(existsSync(mark)).toBe(true);
     answer();
-    await vi.waitFor(() => expect(existsSync(mark)).toBe(false));
+    await eventually(() => expect(existsSync(mark)).toBe(false));
   });
 
   it('leaves what the sink has not taken to the next process, and says so', async () => {
@@ -347,9 +347,9 @@ describe('with a journal', () => {
     await pipeline.shutdown(100);
     const sink = memorySink();
     const next = pipelineWith({ sink, journal: journalIn(directory) });
-    await vi.waitFor(() => expect(eventsOf(sink, scope.run.id)).toHaveLength(100));
+    await eventually(() => expect(eventsOf(sink, scope.run.id)).toHaveLength(100));
     // It ended in order, but without an end of that run.
-    await vi.waitFor(() => expect(namesOf(sink)).toContain('run_abandoned'));
+    await eventually(() => expect(namesOf(sink)).toContain('run_abandoned'));
     expect(eventsOf(sink, pipeline.instance.run.id)).toMatchObject([{ fields: { final: true } }]);
     await next.shutdown();
     assertLedger(sink.records);
@@ -450,7 +450,7 @@ describe('checkpoints', () => {
     await new Promise((resolve) => setTimeout(resolve, 350));
     expect(pipeline.health().journal?.unacknowledged).toBe(1);
     sink.open();
-    await vi.waitFor(() => expect(checkpointed(sink.stored).has(scope.run.id)).toBe(true));
+    await eventually(() => expect(checkpointed(sink.stored).has(scope.run.id)).toBe(true));
   });
 
   it('name no run past an event that is still on its way', async () => {
@@ -467,11 +467,11 @@ describe('checkpoints', () => {
     };
     const pipeline = pipelineWith({ sink, checkpointIntervalMs: 100 });
     for (let n = 0; n < 5; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
-    await vi.waitFor(() => expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(1));
+    await eventually(() => expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(1));
     await new Promise((resolve) => setTimeout(resolve, 250));
     expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(1);
     letGo();
-    await vi.waitFor(() => expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(5));
+    await eventually(() => expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(5));
   });
 
   it('name no run past an event that failed, until that is stored, and go on for the others', async () => {
@@ -494,15 +494,15 @@ describe('checkpoints', () => {
     const pipeline = pipelineWith({ sink, journal: journalIn(newDirectory()), checkpointIntervalMs: 100 });
     for (let n = 0; n < 5; n += 1) pipeline.emit(failing, { event: 'tool_exec' });
     pipeline.emit(other, { event: 'tool_exec' });
-    await vi.waitFor(() => expect(checkpointed(stored).get(other.run.id)?.seq).toBe(1));
+    await eventually(() => expect(checkpointed(stored).get(other.run.id)?.seq).toBe(1));
     expect(tries).toBe(1);
     // It is on its way again, and what was named before need not be named once more.
-    await vi.waitFor(() => expect(tries).toBe(2), { timeout: 5_000 });
+    await eventually(() => expect(tries).toBe(2));
     pipeline.emit(other, { event: 'tool_exec' });
-    await vi.waitFor(() => expect(checkpointed(stored).get(other.run.id)?.seq).toBe(2));
+    await eventually(() => expect(checkpointed(stored).get(other.run.id)?.seq).toBe(2));
     expect(checkpointed(stored).get(failing.run.id)?.seq).toBe(1);
     letGo();
-    await vi.waitFor(() => expect(checkpointed(stored).get(failing.run.id)?.seq).toBe(5));
+    await eventually(() => expect(checkpointed(stored).get(failing.run.id)?.seq).toBe(5));
   });
 });
 

@@ -2,13 +2,13 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { GENESIS_HASH, createChain, parseEvent, seal } from '@spanledger/protocol';
 import type { AuditSink, Chain, SealedEvent } from '@spanledger/protocol';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DeliveryQueue } from '../src/delivery/delivery-queue.ts';
 import { InheritedJournal } from '../src/instance/inherited-journal.ts';
 import { memorySink } from '../src/index.ts';
 import type { Journal, MemorySink } from '../src/index.ts';
 import { draft, journalIn, namesOf, newDirectory, pipelineWith } from './journaled-pipeline.ts';
-import { eventsOf, gateSink, lossesOf, newScope, sha256, walkRun } from './support.ts';
+import { eventsOf, eventually, gateSink, lossesOf, newScope, sha256, walkRun } from './support.ts';
 
 /** The next events of a run of a dead process. */
 function next(chain: Chain, count: number, fields?: SealFields): SealedEvent[] {
@@ -37,7 +37,7 @@ function damage(folder: string, { bytes }: SealedEvent): void {
 async function adopt(directory: string, expected: string): Promise<MemorySink> {
   const sink = memorySink();
   const pipeline = pipelineWith({ sink, journal: journalIn(directory) });
-  await vi.waitFor(() => expect(namesOf(sink)).toContain(expected));
+  await eventually(() => expect(namesOf(sink)).toContain(expected));
   await pipeline.shutdown();
   return sink;
 }
@@ -97,7 +97,7 @@ describe('what is not in the journal of a dead process', () => {
     }
     await removed.close();
     const sink = await adopt(directory, 'run_abandoned');
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(namesOf(sink).filter((name) => name === 'run_abandoned').length).toBeGreaterThanOrEqual(2),
     );
     expect(lossesOf(sink).filter(({ reason }) => reason !== 'journal_full')).toEqual([]);
@@ -152,7 +152,7 @@ describe('several dead processes', () => {
       },
     };
     pipelineWith({ sink, journal: journalIn(directory) });
-    await vi.waitFor(() => expect(namesOf(stored).filter((name) => name === 'run_abandoned')).toHaveLength(3));
+    await eventually(() => expect(namesOf(stored).filter((name) => name === 'run_abandoned')).toHaveLength(3));
     expect(eventsOf(stored).map(({ event }) => event)).not.toContain(parked);
   });
 });

@@ -1,9 +1,9 @@
 import { createChain, seal } from '@spanledger/protocol';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DeliveryQueue } from '../src/delivery/delivery-queue.ts';
 import { JournalFeed } from '../src/delivery/journal-feed.ts';
 import { draft } from './journaled-pipeline.ts';
-import { sha256 } from './support.ts';
+import { eventually, sha256 } from './support.ts';
 
 describe('publishing again', () => {
   it('is not over before the last event is answered, also if the journal could not be read at once', async () => {
@@ -38,9 +38,9 @@ describe('publishing again', () => {
     });
     const feed = new JournalFeed(source, queue, true);
     feed.readAgain();
-    await vi.waitFor(() => expect(answered).toEqual([1]), { timeout: 5_000 });
+    await eventually(() => expect(answered).toEqual([1]));
     expect(marks).toEqual([true]);
     answer();
-    await vi.waitFor(() => expect(marks).toEqual([true, false]));
+    await eventually(() => expect(marks).toEqual([true, false]));
   });
 });

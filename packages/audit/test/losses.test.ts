@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { AuditSink } from '@spanledger/protocol';
 import { createAuditPipeline, fileSink, memorySink } from '../src/index.ts';
 import type { AuditPipeline } from '../src/index.ts';
-import { eventsOf, gateSink, lossesOf, newScope, sha256, walkRun } from './support.ts';
+import { eventsOf, eventually, gateSink, lossesOf, newScope, sha256, walkRun } from './support.ts';
 
 const MIB = 1024 * 1024;
 const errors: string[] = [];
@@ -93,7 +93,7 @@ describe('a full queue', () => {
     for (const scope of scopes) expect(pipeline.emit(scope, { event: 'tool_exec' })).toBeUndefined();
     expect(scopes.filter(({ run }) => run.chain.seq > 0)).toHaveLength(1_023);
     sink.open();
-    await vi.waitFor(() => expect(lossesOf(sink.stored)).toHaveLength(1_025));
+    await eventually(() => expect(lossesOf(sink.stored)).toHaveLength(1_025));
     await pipeline.flush();
     expect(lossesOf(sink.stored).at(-1)).toEqual({ reason: 'queue_full', count: 77 });
     const named = new Map(lossesOf(sink.stored).map((loss) => [loss.run_id, loss.last_seq]));
@@ -111,7 +111,7 @@ describe('a sink that does not store', () => {
     const scope = newScope();
     for (let n = 0; n < 8; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
     await pipeline.flush();
-    await vi.waitFor(() => expect(walkRun(stored, scope.run.id)).toEqual({ events: 5, lost: 3 }));
+    await eventually(() => expect(walkRun(stored, scope.run.id)).toEqual({ events: 5, lost: 3 }));
     expect(lossesOf(stored).reduce((sum, { count }) => sum + count, 0)).toBe(3);
     expect(lossesOf(stored).every(({ reason }) => reason === status)).toBe(true);
     expect(errors.filter((line) => line.includes(`moody ${status} an event`))).toHaveLength(1);

@@ -6,9 +6,9 @@ import { checkChain, eventId, parseEvent } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { assertLedger, assertValidEvents } from '@spanledger/testkit';
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createAuditPipeline, memorySink } from '../src/index.ts';
-import { eventsOf, gateSink, newScope, sha256 } from './support.ts';
+import { eventsOf, eventually, gateSink, newScope, sha256 } from './support.ts';
 
 const SPAN = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), parentSpanId: 'c'.repeat(16), sampled: true };
 
@@ -242,7 +242,7 @@ describe('flush and shutdown', () => {
     const first = pipeline.flush();
     pipeline.emit(scope, { event: 'tool_exec' });
     pipeline.emit(scope, { event: 'tool_exec' });
-    await vi.waitFor(() => expect(stored.records).toHaveLength(2));
+    await eventually(() => expect(stored.records).toHaveLength(2));
     expect(await Promise.race([first, new Promise((resolve) => setTimeout(resolve, 20, 'waiting'))])).toBe('waiting');
     release();
     expect(await first).toBe(true);

@@ -3,6 +3,7 @@ import { GENESIS_HASH, parseEvent } from '@spanledger/protocol';
 import type { AuditEvent, AuditSink, SealedEvent, WorkflowIdentity, WriteOutcome } from '@spanledger/protocol';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
+import { vi } from 'vitest';
 import { memorySink } from '../src/index.ts';
 import type { MemorySink } from '../src/index.ts';
 
@@ -117,4 +118,9 @@ export function walkRun(sink: MemorySink, runId: string): { events: number; lost
 
 function keyOf(event: AuditEvent): string {
   return `${event.run_id}:${event.seq}`;
+}
+
+/** Waits until this does not throw: half a minute, because machines are busy. */
+export function eventually(check: () => unknown): Promise<unknown> {
+  return vi.waitFor(check, { timeout: 30_000 });
 }
