@@ -23,10 +23,12 @@ await main(async (args) => {
   const { values, positionals } = parseArgs({ args, options: { nats: { type: 'string' } }, allowPositionals: true });
   const out = process.stdout;
   const counts = { passed: 0, failed: 0, skipped: 0 };
+  let failedChecks = [];
   try {
     await setUp(out);
     await bringNatsServer(out, values.nats);
-    counts.failed += await runChecks(out);
+    failedChecks = await runChecks(out);
+    counts.failed += failedChecks.length;
     const tests = await runTests(positionals);
     const faults = positionals.length > 0 ? {} : await runFaults();
     for (const key of Object.keys(counts)) counts[key] += tests[key] + (faults[key] ?? 0);
@@ -35,19 +37,21 @@ await main(async (args) => {
     console.log(error.message);
     counts.failed += 1;
   }
+  // Said again: what a check printed is far above by now.
+  for (const { name, message } of failedChecks) console.log(`The check "${name}" failed: ${message}`);
   const { passed, failed, skipped } = counts;
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
   return failed === 0 ? 0 : 1;
 });
 
-/** Runs all checks, whatever the first ones say, and counts those that failed. */
+/** Runs all checks, whatever the first ones say. Returns those that failed. */
 async function runChecks(out) {
   const step = stepRunner(out);
-  let failed = 0;
+  const failed = [];
   for (const [name, check] of Object.entries(CHECKS)) {
-    await step(name, check).catch((error) => {
-      console.log(error.message);
-      failed += 1;
+    await step(name, check).catch(({ message }) => {
+      console.log(message);
+      failed.push({ name, message });
     });
   }
   return failed;

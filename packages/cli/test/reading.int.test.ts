@@ -1,5 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { startFaultProxy } from '@spanledger/testkit';
 import { describe, expect, it } from 'vitest';
 import { Cli, cli, newDirectory, plainRun, sealRun, startLedger, toNdjson, until } from './support.ts';
 
@@ -154,6 +155,27 @@ describe('export', () => {
     exporting.child.stdout!.destroy();
     expect(await exporting.ended).toBe(0);
     expect(exporting.stderr).toBe('');
+  });
+
+  it('gives up, and says so, when the server goes away for good', async () => {
+    const { url, store } = await startLedger();
+    await store(plainRun(20_000, { execution: 'e1' }));
+    await using proxy = await startFaultProxy(url);
+    proxy.delay(20);
+    const directory = await newDirectory();
+    const args = ['--wait', '500ms', '--server', proxy.url];
+    const exporting = new Cli(['export', ...args]);
+    const toFile = new Cli(['export', '-o', path.join(directory, 'all.ndjson'), ...args]);
+    const verifying = new Cli(['verify', '--json', ...args]);
+    await exporting.says('\n');
+    await until(async () => (await readdir(directory)).length > 0 && proxy.connections === 3);
+    await proxy.close();
+    for (const one of [exporting, toFile, verifying]) {
+      expect(await one.ended).toBe(3);
+      expect(one.stderr).toMatch(/^error: the server was lost|^error: .* cannot be read/);
+    }
+    expect(verifying.stdout).toBe('');
+    expect(await readdir(directory)).toEqual([]);
   });
 
   it('leaves nothing behind when it is interrupted, or the place cannot be written', async () => {

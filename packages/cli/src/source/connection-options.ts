@@ -6,6 +6,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
+import { parseDuration } from './selection.ts';
 
 const DEFAULT_SERVER = 'nats://127.0.0.1:4222';
 
@@ -21,9 +22,12 @@ export interface ConnectionFlags {
   readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  /** Milliseconds. */
+  readonly wait: number;
   readonly stream: string;
 }
 
+const WAIT_MS = 15_000;
 const GROUP = 'Connection:';
 
 /** Adds them to a command's help. Secrets may come from the environment, where other users do not see them. */
@@ -42,6 +46,9 @@ export function withConnection(command: Command): Command {
     new Option('--tls-ca <file>', 'certificate authority of the server, PEM'),
     new Option('--tls-cert <file>', 'certificate of this client, PEM'),
     new Option('--tls-key <file>', 'its key, PEM'),
+    new Option('--wait <time>', 'how long to wait for a server that was lost')
+      .default(WAIT_MS, '15s')
+      .argParser(parseDuration),
     new Option('--stream <name>', 'the audit stream').default(AUDIT_STREAM),
   ];
   for (const option of options) command.addOption(option.helpGroup(GROUP));

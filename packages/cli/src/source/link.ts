@@ -6,9 +6,6 @@ import type { ConnectionFlags } from './connection-options.ts';
 
 type Connection = Awaited<ReturnType<typeof connectNats>>;
 
-/** A connection that is gone for longer than this is not waited for, except by `watch`. */
-const LOST_MS = 15_000;
-
 /** A connection for the time of one command. */
 export interface Link {
   readonly connection: Connection;
@@ -38,7 +35,7 @@ export async function withLink<T>(
 ): Promise<T> {
   const connection = await connect(flags, options.signal);
   const lost = new AbortController();
-  void watchConnection(connection, options, lost);
+  void watchConnection(connection, options, lost, flags.wait);
   try {
     return await use({
       connection,
@@ -46,7 +43,11 @@ export async function withLink<T>(
       signal: AbortSignal.any([options.signal, lost.signal]),
       throwIfLost: () => {
         if (!lost.signal.aborted || options.signal.aborted) return;
-        throw new Failure(EXIT.unreachable, `the server was lost and did not come back within ${LOST_MS / 1000} s`);
+        throw new Failure(
+          EXIT.unreachable,
+          `the server was lost and did not come back within ${flags.wait / 1_000} s`,
+          'what was read is no verdict: start again',
+        );
       },
     });
   } finally {
@@ -80,12 +81,17 @@ function unreachable(flags: ConnectionFlags, cause: unknown): Failure {
   return new Failure(EXIT.unreachable, `cannot connect to ${serverSource(flags)}: ${text}`, advice, { cause });
 }
 
-async function watchConnection(connection: Connection, options: LinkOptions, lost: AbortController): Promise<void> {
+async function watchConnection(
+  connection: Connection,
+  options: LinkOptions,
+  lost: AbortController,
+  waitMs: number,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   for await (const { type } of connection.status()) {
     if (type === 'disconnect') {
       options.onChange?.('lost');
-      if (options.onChange === undefined) timer ??= setTimeout(() => lost.abort(), LOST_MS);
+      if (options.onChange === undefined) timer ??= setTimeout(() => lost.abort(), waitMs);
     } else if (type === 'reconnect') {
       options.onChange?.('back');
       clearTimeout(timer);
