@@ -14,6 +14,9 @@ export type {
   UnnumberedLossFinding,
   UnparsableFinding,
 } from './verify/finding.ts';
+export { AttemptIndex } from './rewind/attempt-index.ts';
+export type { AttemptIndexOptions } from './rewind/attempt-index.ts';
+export type { EventOfAttempt, StepAttempt } from './rewind/step-attempt.ts';
 export { ndjsonRecords } from './records/ndjson-records.ts';
 export type { LedgerRecords } from './records/records.ts';
 export { rollup } from './rollup/rollup.ts';

@@ -15,7 +15,7 @@ import type { PipelineHealth } from './health.ts';
 import type { KeptEvent } from './kept-event.ts';
 import { LossReporter, damageFields } from './loss-reporter.ts';
 import { PipelineMetrics } from './pipeline-metrics.ts';
-import type { EventCounts } from './pipeline-metrics.ts';
+import type { EventCounts } from './event-counts.ts';
 import { resolvePipelineOptions } from './pipeline-options.ts';
 import type { AuditPipelineOptions, ResolvedPipelineOptions } from './pipeline-options.ts';
 import { createRunBrackets } from './run-brackets.ts';

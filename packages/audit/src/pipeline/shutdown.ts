@@ -3,7 +3,7 @@ import { within } from '@spanledger/protocol';
 import type { Outbox } from '../delivery/outbox.ts';
 import type { InstanceRun } from '../instance/instance-run.ts';
 import type { LossReporter } from './loss-reporter.ts';
-import type { EventCounts } from './pipeline-metrics.ts';
+import type { EventCounts } from './event-counts.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });

@@ -75,13 +75,10 @@ class StepTally {
   #retries = 0;
   #lastFailure: End | undefined;
 
-  count({ end, superseded, retries }: SettledStep): void {
-    this.#retries += retries;
-    // Its execution went on without it.
-    if (superseded) return;
-    this.#counts[end?.outcome ?? 'open'] += 1;
-    if (end?.outcome === 'completed') this.#latency.add(end.durationMs);
-    if (end?.outcome === 'failed') this.#lastFailure = later(this.#lastFailure, end);
+  count({ last, superseded }: SettledStep): void {
+    this.#retries += superseded.length;
+    // Without one its execution went on without the step.
+    if (last !== undefined) this.#countEnd(last.end);
   }
 
   report(stepId: string | undefined): StepRollup {
@@ -95,6 +92,12 @@ class StepTally {
       ...(latency !== undefined && { latency }),
       ...(lastErrorType !== undefined && { lastErrorType }),
     };
+  }
+
+  #countEnd(end: End | undefined): void {
+    this.#counts[end?.outcome ?? 'open'] += 1;
+    if (end?.outcome === 'completed') this.#latency.add(end.durationMs);
+    if (end?.outcome === 'failed') this.#lastFailure = later(this.#lastFailure, end);
   }
 }
 
