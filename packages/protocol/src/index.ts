@@ -1,3 +1,4 @@
+export type { AttemptKey, AttemptRecord, AttemptStore, StoredAttempt } from './attempt-store.ts';
 export { canonicalBytes } from './canonical.ts';
 export { checkChain } from './check-chain.ts';
 export type { ChainCheck } from './check-chain.ts';
