@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@spanledger/protocol';
+import { AttemptIndex } from '../rewind/attempt-index.ts';
 import type { RunState } from './report.ts';
 import type { RunContents } from './run-contents.ts';
 
@@ -12,16 +13,12 @@ export interface RunStanding {
 export class RunStates {
   /** By abandoned run: the producer that says so. */
   readonly #abandoned = new Map<string, string>();
-  /** By execution and step: the last attempt. Only of steps that were tried again. */
-  readonly #epochs = new Map<string, number>();
+  readonly #attempts = new AttemptIndex();
 
   see(event: AuditEvent): void {
     const abandoned = event.event === 'run_abandoned' ? event.fields?.['run_id'] : undefined;
     if (typeof abandoned === 'string') this.#abandoned.set(abandoned, event.producer);
-    const { workflow_execution_id: execution, step_id: stepId, attempt_epoch: epoch } = event;
-    if (execution === undefined || stepId === undefined || typeof epoch !== 'number' || epoch < 2) return;
-    const step = stepKey(execution, stepId);
-    if (epoch > (this.#epochs.get(step) ?? 0)) this.#epochs.set(step, epoch);
+    this.#attempts.see(event);
   }
 
   of(run: RunContents): RunStanding {
@@ -31,12 +28,14 @@ export class RunStates {
     return { state: isAbandoned ? 'abandoned' : ended, superseded: this.#isSuperseded(run) };
   }
 
-  #isSuperseded({ execution, attempt }: RunContents): boolean {
+  /** A run as a whole: by what other runs of its execution say. */
+  #isSuperseded({ runId, execution, attempt }: RunContents): boolean {
     if (execution === undefined || attempt === undefined) return false;
-    return attempt.epoch < (this.#epochs.get(stepKey(execution, attempt.stepId)) ?? 0);
+    return this.#attempts.isSuperseded({
+      run_id: runId,
+      workflow_execution_id: execution,
+      step_id: attempt.stepId,
+      attempt_epoch: attempt.epoch,
+    });
   }
-}
-
-function stepKey(execution: string, stepId: string): string {
-  return JSON.stringify([execution, stepId]);
 }
