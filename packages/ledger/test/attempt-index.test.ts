@@ -198,6 +198,14 @@ describe('what is held', () => {
     expect(index.isSuperseded(inOther('y', 'plan', 1))).toBe(true);
   });
 
+  it('does not grow with attempts: what was begun in a superseded one is let go', () => {
+    const index = new AttemptIndex({ heldMax: 10 });
+    for (let epoch = 1; epoch < 100; epoch += 1) index.see(started('part', epoch, ['outer', epoch]));
+    expect(index.forgotten).toBe(0);
+    for (let epoch = 1; epoch < 100; epoch += 1) index.see(started(`part-${epoch}`, 1, ['outer', 100]));
+    expect(index.forgotten).toBeGreaterThan(0);
+  });
+
   it('does not grow with copies', () => {
     const index = new AttemptIndex({ heldMax: 10 });
     for (let n = 0; n < 100; n += 1) {
