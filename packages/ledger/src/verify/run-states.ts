@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@spanledger/protocol';
+import { isSeq, nameOf } from './field-values.ts';
 import type { RunState } from './report.ts';
 import type { RunContents } from './run-contents.ts';
 
@@ -16,10 +17,11 @@ export class RunStates {
   readonly #epochs = new Map<string, number>();
 
   see(event: AuditEvent): void {
-    const abandoned = event.event === 'run_abandoned' ? event.fields?.['run_id'] : undefined;
-    if (typeof abandoned === 'string') this.#abandoned.set(abandoned, event.producer);
-    const { workflow_execution_id: execution, step_id: stepId, attempt_epoch: epoch } = event;
-    if (execution === undefined || stepId === undefined || typeof epoch !== 'number' || epoch < 2) return;
+    const abandoned = event.event === 'run_abandoned' ? nameOf(event.fields?.['run_id']) : undefined;
+    if (abandoned !== undefined) this.#abandoned.set(abandoned, event.producer);
+    const { attempt_epoch: epoch } = event;
+    const [execution, stepId] = [nameOf(event.workflow_execution_id), nameOf(event.step_id)];
+    if (execution === undefined || stepId === undefined || !isSeq(epoch) || epoch < 2) return;
     const step = stepKey(execution, stepId);
     if (epoch > (this.#epochs.get(step) ?? 0)) this.#epochs.set(step, epoch);
   }
