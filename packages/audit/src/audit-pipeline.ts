@@ -1,5 +1,5 @@
 import type { WorkflowContext } from '@spanledger/otel/internal';
-import type { Jwks, WriteOutcome } from '@spanledger/protocol';
+import type { AttemptStore, Jwks, WriteOutcome } from '@spanledger/protocol';
 import type { EventInput } from './event-input.ts';
 import type { PipelineHealth } from './pipeline/health.ts';
 import type { RunBrackets } from './pipeline/run-brackets.ts';
@@ -36,6 +36,9 @@ export interface AuditPipeline {
    * its own, because a run has one producer and one ledger: shared, it would show gaps in both.
    */
   readonly instance: WorkflowContext;
+
+  /** Where the attempts of steps are counted; `undefined` in this process alone, and once the pipeline is closed. */
+  readonly attempts: AttemptStore | undefined;
 
   /** For the lifecycle emitter of a run from a carrier: its first and its last event. */
   readonly brackets: RunBrackets;

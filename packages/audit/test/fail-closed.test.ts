@@ -297,6 +297,7 @@ describe('run.step', () => {
     expect(all.map(({ event, attempt_epoch }) => `${event} ${attempt_epoch}`)).toEqual([
       'workflow_step_started 1',
       'workflow_step_failed 1',
+      'stream_rewind 2',
       'workflow_step_started 2',
       'workflow_step_completed 2',
     ]);
@@ -315,6 +316,7 @@ describe('run.step', () => {
     expect(names(all)).toEqual([
       'workflow_step_started',
       'workflow_step_failed',
+      'stream_rewind',
       'workflow_step_started',
       'workflow_step_completed',
     ]);

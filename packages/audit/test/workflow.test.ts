@@ -127,6 +127,8 @@ describe('workflow.run', () => {
   it('works and records nothing without a pipeline', async () => {
     unregister();
     expect(await workflow.run({}, (run) => run.step('a', () => 42))).toBe(42);
+    expect(await workflow.phase('a', ({ attempt }) => attempt)).toBe(1);
+    expect(await Promise.all([1, 2].map((n) => workflow.phase('a', () => n)))).toEqual([1, 2]);
     expect(await events()).toEqual([]);
   });
 
@@ -180,8 +182,10 @@ describe('run.step', () => {
     expect(all.slice(1, -1).map(brief)).toEqual([
       'workflow_step_started flaky 1',
       'workflow_step_failed flaky 1',
+      'stream_rewind flaky 2',
       'workflow_step_started flaky 2',
       'workflow_step_failed flaky 2',
+      'stream_rewind flaky 3',
       'workflow_step_started flaky 3',
       'workflow_step_completed flaky 3',
     ]);
@@ -315,7 +319,9 @@ describe('cancellation', () => {
       'workflow_step_started part 1',
       'workflow_step_failed part 1',
       'workflow_step_failed outer 1',
+      'stream_rewind outer 2',
       'workflow_step_started outer 2',
+      'stream_rewind part 2',
       'workflow_step_started part 2',
       'workflow_step_completed part 2',
       'workflow_step_completed outer 2',
@@ -391,13 +397,27 @@ describe('any tree of steps', () => {
         expect(all.at(-1)?.event).toBe(failed ? 'workflow_failed' : 'workflow_complete');
         // Every part ends before what is around it, so no step begins in one that has ended.
         const state = new Map<string, string>();
-        for (const { event, step_id, attempt_epoch, fields } of all.slice(1, -1)) {
+        const starts = new Map<unknown, string>();
+        for (const [index, { event, step_id, attempt_epoch, fields, run_id, seq }] of all.entries()) {
+          if (index === 0 || index === all.length - 1 || event === 'stream_rewind') continue;
           const key = `${step_id} ${attempt_epoch}`;
           const started = event === 'workflow_step_started';
           expect(state.get(key)).toBe(started ? undefined : 'workflow_step_started');
           state.set(key, event);
-          const parent = fields?.['parent'] as { step_id: string; attempt_epoch: number } | undefined;
+          const before = all[index - 1];
+          expect(before?.event === 'stream_rewind').toBe(started && attempt_epoch !== 1);
           if (!started) continue;
+          if (attempt_epoch !== 1) {
+            expect(brief(before!)).toBe(`stream_rewind ${key}`);
+            const superseded = starts.get(step_id);
+            expect(before?.fields).toEqual({
+              step: step_id,
+              new_epoch: attempt_epoch,
+              ...(superseded && { superseded_after_event_id: superseded }),
+            });
+          }
+          starts.set(step_id, `${run_id}:${seq}`);
+          const parent = fields?.['parent'] as { step_id: string; attempt_epoch: number } | undefined;
           expect(parent?.step_id ?? 'r').toBe(step_id?.replace(/\.\d+$/, ''));
           if (parent) expect(state.get(`${parent.step_id} ${parent.attempt_epoch}`)).toBe('workflow_step_started');
         }

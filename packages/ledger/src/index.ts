@@ -15,6 +15,13 @@ export type {
   UnnumberedLossFinding,
   UnparsableFinding,
 } from './verify/finding.ts';
+export { AttemptIndex } from './rewind/attempt-index.ts';
+export type { AttemptIndexOptions } from './rewind/attempt-index.ts';
+export { collapse } from './rewind/collapse.ts';
+export type { CollapseMode, CollapseOptions, CollapsedRecord } from './rewind/collapse.ts';
+export { LiveCollapse, collapseLive } from './rewind/live-collapse.ts';
+export type { LiveCollapseOptions, LiveEvent, LiveItem, LiveRewind } from './rewind/live-collapse.ts';
+export type { EventOfAttempt, StepAttempt } from './rewind/step-attempt.ts';
 export { ndjsonRecords } from './records/ndjson-records.ts';
 export type { LedgerRecords } from './records/records.ts';
 export { rollup } from './rollup/rollup.ts';
@@ -27,6 +34,7 @@ export type { DispatchState, DispatchedRun, RosterReport } from './roster/roster
 export type { LedgerCounts, LedgerReport, RunState, RunSummary } from './verify/report.ts';
 export type { SignatureOptions } from './verify/signature-check.ts';
 export { timeline } from './timeline/timeline.ts';
+export type { TimelineOptions } from './timeline/timeline.ts';
 export type { Timeline, TimelineEntry, TimelineNode } from './timeline/timeline-node.ts';
 export { summariseNode } from './timeline/timeline-summary.ts';
 export type { TimelineSummary } from './timeline/timeline-summary.ts';

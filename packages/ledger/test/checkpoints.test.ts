@@ -137,6 +137,24 @@ describe('states', () => {
     const superseded = attempts.map(({ runId }) => report.runs.find((run) => run.runId === runId)?.superseded);
     expect(superseded).toEqual([true, false]);
   });
+
+  it('superseded: the step around its step was tried again without it', async () => {
+    const orchestrator = new TestRun('orchestrator');
+    const called = new TestRun('agent');
+    const execution = { workflow_execution_id: 'exec-1' };
+    const part = { ...execution, step_id: 'part', attempt_epoch: 1 };
+    const events = [
+      called.seal('invocation_started', { ...part, invocation_caller: 'orchestrator' }),
+      orchestrator.seal('workflow_step_started', { ...execution, step_id: 'outer', attempt_epoch: 2 }),
+      orchestrator.seal('workflow_step_started', {
+        ...part,
+        fields: { parent: { step_id: 'outer', attempt_epoch: 1 } },
+      }),
+    ];
+    const report = await verify(stored(events), { sha256 });
+    expect(report.runs.find(({ runId }) => runId === called.runId)?.superseded).toBe(true);
+    expect(report.runs.find(({ runId }) => runId === orchestrator.runId)?.superseded).toBe(false);
+  });
 });
 
 describe('clocks', () => {

@@ -136,6 +136,33 @@ describe('rollup', () => {
     ]);
   });
 
+  it('counts a step that was tried again once, or each attempt, or says of both', async () => {
+    const run = new TestRun('orchestrator');
+    const of = (epoch: number, more = {}) => ({ ...execution('ex'), step_id: 's', attempt_epoch: epoch, ...more });
+    const records = stored([
+      run.seal('llm_call', of(1, { model: 'm', input_tokens: 3 })),
+      run.seal('workflow_step_failed', of(1, { duration_ms: 10, fields: { status: 'error', error_type: 'E1' } })),
+      run.seal('llm_call', of(2, { model: 'm', input_tokens: 4 })),
+      run.seal('workflow_step_completed', of(2, { duration_ms: 20 })),
+    ]);
+    const report = async (collapse?: 'superseded' | 'mark' | 'none') =>
+      (await rollup(records, collapse && { collapse })).workflows[0]!;
+    const today = await report();
+    expect(await report('superseded')).toEqual(today);
+    expect(today).toMatchObject({ retries: 1, tokens: { inputTokens: 4 }, supersededTokens: { inputTokens: 3 } });
+    expect(today.steps[0]).not.toHaveProperty('superseded');
+
+    const marked = await report('mark');
+    expect(marked.steps).toEqual([{ ...today.steps[0], superseded: { ...OUTCOMES, failed: 1 } }]);
+    expect({ ...marked, steps: [], topFailingSteps: [] }).toEqual({ ...today, steps: [], topFailingSteps: [] });
+
+    const each = await report('none');
+    expect(each).toMatchObject({ executions: 1, retries: 0, tokens: { calls: 2, inputTokens: 7 } });
+    expect(each.supersededTokens.calls).toBe(0);
+    expect(each.steps).toMatchObject([{ executions: 2, completed: 1, failed: 1, retries: 0, lastErrorType: 'E1' }]);
+    expect(each.topFailingSteps).toHaveLength(1);
+  });
+
   it('looks at one definition, and at one window of beginnings', async () => {
     const ids = (report: Rollup) => report.workflows.map(({ workflowId, executions: n }) => [workflowId, n]);
     const at = (day: number) => ({ ts: `2026-01-0${day}T00:00:00.000000Z` });

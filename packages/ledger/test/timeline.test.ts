@@ -44,6 +44,37 @@ describe('the flat list', () => {
   });
 });
 
+describe('a step that was tried again', () => {
+  const step = { ...execution, step_id: 'write', attempt_epoch: 1 };
+  const [orchestrator, first, second] = [new TestRun('orchestrator'), new TestRun('writer'), new TestRun('writer')];
+  const records = stored([
+    orchestrator.seal('workflow_started', execution),
+    first.seal('invocation_started', step),
+    orchestrator.seal('stream_rewind', { ...execution, fields: { step: 'write', new_epoch: 2 } }),
+    second.seal('invocation_started', { ...step, attempt_epoch: 2 }),
+    first.seal('invocation_complete', step),
+  ]);
+
+  it('is shown as one story, marked, or as it is stored; cursors are the same', async () => {
+    const plain = await timeline(records);
+    expect(await timeline(records, { collapse: 'none' })).toEqual(plain);
+    expect(plain.entries).toHaveLength(5);
+    expect(Object.keys(plain.entries[1]!)).toEqual(['eventId', 'streamSeq', 'event']);
+
+    const marked = await timeline(records, { collapse: 'mark' });
+    expect(marked.entries.map((entry) => ({ ...entry, superseded: undefined }))).toEqual(
+      plain.entries.map((entry) => ({ ...entry, superseded: undefined })),
+    );
+    const isMarked = ({ superseded }: { superseded?: true }): boolean => superseded === true;
+    expect(marked.entries.filter(isMarked).map(({ streamSeq }) => streamSeq)).toEqual([2, 5]);
+    expect(marked.roots.flatMap(({ entries }) => entries.filter(isMarked))).toHaveLength(2);
+
+    const left = await timeline(records, { collapse: 'superseded' });
+    expect(left.entries).toEqual(plain.entries.filter(({ streamSeq }) => streamSeq !== 2 && streamSeq !== 5));
+    expect(left.roots.map(({ runId }) => runId)).toEqual([orchestrator.runId, second.runId]);
+  });
+});
+
 describe('the tree', () => {
   it('hangs spans under spans, and a run under the span that called it', async () => {
     const orchestrator = new TestRun('orchestrator');

@@ -1,4 +1,5 @@
-import { GENESIS_HASH, parseEvent } from './envelope.ts';
+import { GENESIS_HASH } from './envelope.ts';
+import { parseEvent } from './parse-event.ts';
 import type { Sha256 } from './seal.ts';
 
 /** What a walk over one run's bytes found. `index` counts from 0. */

@@ -8,6 +8,8 @@ export const ERROR_CODES = {
   SPANLEDGER_VALUE: 'an id or attempt number given by the application is not valid',
   SPANLEDGER_EVENT: 'an audit event was given that cannot be sealed',
   SPANLEDGER_STEP_ACTIVE: 'a step was entered while it is still running in the same run',
+  SPANLEDGER_ATTEMPTS: 'a step was not begun, because its attempts could not be counted',
+  SPANLEDGER_NO_RUN: 'a phase was entered outside of every request, message and workflow',
   SPANLEDGER_DISABLED: 'OpenTelemetry is disabled or a part of Spanledger is not in the pipeline',
   SPANLEDGER_RUNTIME: 'this JavaScript runtime, or its version, is not supported',
   SPANLEDGER_NOT_STARTED: 'something was to be recorded, and Spanledger is not started in this process',

@@ -1,8 +1,9 @@
+export type { AttemptKey, AttemptRecord, AttemptStore, StoredAttempt } from './attempt-store.ts';
 export { canonicalBytes } from './canonical.ts';
 export { checkChain } from './check-chain.ts';
 export type { ChainCheck } from './check-chain.ts';
 export { timerMs, within } from './deadline.ts';
-export { GENESIS_HASH, SCHEMA_VERSION, parseEvent } from './envelope.ts';
+export { GENESIS_HASH, SCHEMA_VERSION } from './envelope.ts';
 export type { AuditEvent, AuditEventDraft, JsonValue } from './envelope.ts';
 export { ERROR_CODES, SpanledgerError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
@@ -11,6 +12,7 @@ export { withoutForgeForm } from './forge-form.ts';
 export { JWKS_PATH, readJwks } from './jwks.ts';
 export type { Jwk, Jwks, VerificationKey } from './jwks.ts';
 export type { LedgerRecord } from './ledger-record.ts';
+export { parseEvent } from './parse-event.ts';
 export { UnsignedEventError, createChain, eventId, messageId, seal } from './seal.ts';
 export type { Chain, EnvelopeForm, SealOptions, SealedEvent, Sha256 } from './seal.ts';
 export type { EventSigner } from './sign.ts';

@@ -17,6 +17,7 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
  * @param {{ process: string, tallyFile: string, killed: boolean, stderr?: string }[]} from.producers all that ever wrote there
  * @param {boolean} [from.times] tell when each message was stored
  * @param {boolean} [from.checkpoints] hold checkpoints against the places of what they name; not where a server lost some of it
+ * @param {object} [from.signatures] of what is signed; `signatures` of the verifier
  * @param {boolean} [from.clocks] clocks were set: that a reader finds them ahead is noted, and no problem
  * @returns the figures of a case without `faults`, with `problems`, `notes` and, if asked for, `times`
  */
@@ -26,9 +27,10 @@ export async function account({
   producers,
   times = false,
   checkpoints = true,
+  signatures,
   clocks = false,
 }) {
-  const accounting = new Accounting();
+  const accounting = new Accounting(signatures);
   const storedAtMs = [];
   await readStream({ servers, stream }, (record) => {
     accounting.add(record);
@@ -44,7 +46,11 @@ export async function account({
 /** Takes in a ledger, and holds it against what was accepted. */
 export class Accounting {
   #book = new LedgerRecordBook();
-  #verifier = new LedgerVerifier({ sha256 });
+  #verifier;
+
+  constructor(signatures) {
+    this.#verifier = new LedgerVerifier({ sha256, ...(signatures && { signatures }) });
+  }
 
   add(record) {
     this.#book.add(record);

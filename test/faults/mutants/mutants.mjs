@@ -72,13 +72,20 @@ export const MUTANTS = [
     cases: new Map([[9, /does not link to the one before/]]),
   },
   {
-    // "After signing" means here: once whatever may take a while is over. There is no signature yet to wait for.
     name: 'seq-later',
     breaks: 'a number is given in the hook, and never twice (I1, I3)',
     file: 'protocol/dist/seal.js',
     find: 'chain.seq = seq;\n    chain.head = hash;',
     replace: 'queueMicrotask(() => {\n        chain.seq = seq;\n        chain.head = hash;\n    });',
     cases: new Map([[9, /a reader sees \d+ events twice/]]),
+  },
+  {
+    name: 'seq-after-signing',
+    breaks: 'a number is given before the signature, so that one that fails leaves a gap that can be seen (I3)',
+    file: 'protocol/dist/seal.js',
+    find: 'chain.seq = seq;',
+    replace: "if (!('cause' in outcome)) chain.seq = seq;",
+    cases: new Map([[33, LOST]]),
   },
   {
     name: 'acknowledged-when-sent',

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createAuditPipeline, openJournal } from '@spanledger/audit';
 import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream';
 import { Run } from '@spanledger/otel/internal';
+import { failingSigning } from './failing-signer.mjs';
 import { offerEvents, options } from './offering.mjs';
 
 /** Who may not ask, publishes all the same. */
@@ -25,6 +26,7 @@ const pipeline = createAuditPipeline({
     onAlarm: (error) => console.error(`alarm: ${error.message}`),
   }),
   journal: journal === false ? undefined : openJournal({ ...journal, producer }),
+  signing: options.signing && failingSigning(options.signing),
 });
 
 /** A cluster that has only just started, or a network that is broken already, may not answer at first. */

@@ -1,12 +1,19 @@
 import type { SealedEvent } from '@spanledger/protocol';
-import type { JournalFeed } from './journal-feed.ts';
 import type { SentEvent } from './run-heads.ts';
+
+/** A journal's side of a delivery: it is told what becomes of what it brought. */
+export interface DeliveryFeed {
+  /** The sink has it, or never will. */
+  done(position: number): void;
+  /** The sink gave up on it, and may take it later. */
+  failed(delivery: Delivery): void;
+}
 
 /** A sealed event on its way to the sink. */
 export interface Delivery {
   readonly event: SealedEvent;
   /** What brought it, and is told what becomes of it; `undefined` if the event is nowhere but in memory. */
-  readonly feed: JournalFeed | undefined;
+  readonly feed: DeliveryFeed | undefined;
   /** Its place in the feed's journal; 0 without one. */
   readonly position: number;
   /** It may have been given to a sink before. */

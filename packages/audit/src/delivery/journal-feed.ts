@@ -2,7 +2,7 @@ import { diag } from '@opentelemetry/api';
 import type { SealedEvent } from '@spanledger/protocol';
 import type { OnLost } from '../journal/journal.ts';
 import type { JournaledEvent } from '../journal/journaled-event.ts';
-import type { Delivery } from './delivery.ts';
+import type { Delivery, DeliveryFeed } from './delivery.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
 import type { SentEvent } from './run-heads.ts';
 
@@ -33,7 +33,7 @@ export interface FeedSource {
  * An event that has just been journaled goes on from memory. When the queue is full, it and all that follow wait on the disk, and
  * are read back as there is room: memory stays flat in an outage of any length (I7), and order is kept.
  */
-export class JournalFeed {
+export class JournalFeed implements DeliveryFeed {
   readonly #source: FeedSource;
   readonly #queue: DeliveryQueue;
   readonly #reportLost: (count: number) => boolean;
@@ -126,7 +126,6 @@ export class JournalFeed {
     this.#rewind(1);
   }
 
-  /** The sink has it, or never will. */
   done(position: number): void {
     this.#sent(position);
     this.#source.acknowledge(position);
@@ -135,7 +134,6 @@ export class JournalFeed {
     this.#checkWaiters();
   }
 
-  /** The sink gave up on it, and may take it later. */
   failed({ position, sent }: Delivery): void {
     this.#sent(position);
     this.#failed.set(position, sent);

@@ -23,6 +23,7 @@ export function checkDurability({ durable, deadlineMs }: GivenDurability): Durab
  * Records that an action is about to begin, and waits until that is durable. The event is sealed before this returns (I1).
  *
  * @param signal Stops the waiting. The event may become durable all the same. It may also be aborted just after.
+ * @returns the event id.
  * @throws SpanledgerError `SPANLEDGER_NOT_DURABLE`; the signal's reason
  */
 export async function recordStart(
@@ -30,11 +31,11 @@ export async function recordStart(
   input: EventInput,
   durability: Durability,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<string> {
   const pipeline = pipelineOrWarn();
   if (pipeline === undefined) throw notStarted();
   const durable = pipeline.emitDurable(scope, input, durability);
-  await (signal === undefined ? durable : unlessAborted(durable, signal));
+  return signal === undefined ? durable : unlessAborted(durable, signal);
 }
 
 /** What the end event of an action says that never began, because of this error. */
@@ -47,7 +48,8 @@ function notStarted(): SpanledgerError {
   return new SpanledgerError('SPANLEDGER_NOT_DURABLE', 'nothing records that the action begins', { cause });
 }
 
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Waits, unless the signal is aborted. @throws its reason */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason as Error);
     signal.addEventListener('abort', abort, { once: true });

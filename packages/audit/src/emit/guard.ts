@@ -77,9 +77,9 @@ class GuardedAction {
     this.#signal = signal;
   }
 
-  recordStart(durability: Durability): Promise<void> {
+  async recordStart(durability: Durability): Promise<void> {
     const input = { ...this.#input, event: `${this.#input.event}_started` };
-    return recordStart(this.#scope, input, durability, this.#signal);
+    await recordStart(this.#scope, input, durability, this.#signal);
   }
 
   /** To be called in the same turn in which it begins. @throws the signal's reason */

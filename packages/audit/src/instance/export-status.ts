@@ -2,7 +2,7 @@ import type { JsonValue } from '@spanledger/protocol';
 import type { Rollback } from '../delivery/rollback-watch.ts';
 import type { EventInput } from '../event-input.ts';
 import type { PipelineHealth } from '../pipeline/health.ts';
-import type { EventCounts } from '../pipeline/pipeline-metrics.ts';
+import type { EventCounts } from '../pipeline/event-counts.ts';
 
 /** Without a change, one event each 15 minutes. */
 const REPEAT_MS = 15 * 60_000;

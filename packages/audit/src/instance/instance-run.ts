@@ -6,7 +6,7 @@ import type { Rollback } from '../delivery/rollback-watch.ts';
 import type { EventInput } from '../event-input.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { PipelineHealth } from '../pipeline/health.ts';
-import type { EventCounts } from '../pipeline/pipeline-metrics.ts';
+import type { EventCounts } from '../pipeline/event-counts.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { ExportStatus } from './export-status.ts';
 import { Inheritance } from './inheritance.ts';

@@ -1,6 +1,7 @@
 import { statSync, truncateSync, utimesSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { timerMs } from '@spanledger/protocol';
 import { lockFolder } from './folder-lock.ts';
 import type { FolderLock } from './folder-lock.ts';
 import { inTurns, readRun } from './journaled-event.ts';
@@ -14,8 +15,6 @@ import type { PositionRange } from './replay-plan.ts';
 import { hasMark, setMark } from './marks.ts';
 import { Saver } from './saver.ts';
 import { SPARE_NAME } from './segment-file.ts';
-
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
  * The journal of a dead process, in the hands of this one. It is removed when its end is reported, everything in it is
@@ -222,7 +221,7 @@ class DeadJournal implements AdoptedJournal {
       if (this.remainingMs > 0) this.#removeWhenDone();
       else if (this.#isDone()) this.#ended ??= this.#end(() => this.#remove());
     };
-    this.#removing = setTimeout(next, Math.min(remainingMs, TIMER_MS_MAX)).unref();
+    this.#removing = setTimeout(next, timerMs(remainingMs)).unref();
   }
 
   async #remove(): Promise<void> {

@@ -2,7 +2,7 @@ import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { UnsignedEventError, eventId, timerMs } from '@spanledger/protocol';
-import type { Jwks, WriteOutcome } from '@spanledger/protocol';
+import type { AttemptStore, Jwks, WriteOutcome } from '@spanledger/protocol';
 import type { AuditPipeline, Durability, ShutdownOptions } from '../audit-pipeline.ts';
 import type { Delivery } from '../delivery/delivery.ts';
 import { Outbox } from '../delivery/outbox.ts';
@@ -15,7 +15,7 @@ import type { PipelineHealth } from './health.ts';
 import type { KeptEvent } from './kept-event.ts';
 import { LossReporter, damageFields } from './loss-reporter.ts';
 import { PipelineMetrics } from './pipeline-metrics.ts';
-import type { EventCounts } from './pipeline-metrics.ts';
+import type { EventCounts } from './event-counts.ts';
 import { resolvePipelineOptions } from './pipeline-options.ts';
 import type { AuditPipelineOptions, ResolvedPipelineOptions } from './pipeline-options.ts';
 import { createRunBrackets } from './run-brackets.ts';
@@ -85,6 +85,10 @@ class Pipeline implements AuditPipeline {
       emit: (scope, input) => this.#emit(scope, input),
       problems: { signing: () => this.#sealer.signing.problem, sink: () => this.#sink.error },
     });
+  }
+
+  get attempts(): AttemptStore | undefined {
+    return this.#closed ? undefined : this.#options.attempts;
   }
 
   emit(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): string | undefined {

@@ -1,5 +1,5 @@
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
-import type { AuditSink, EnvelopeForm } from '@spanledger/protocol';
+import type { AttemptStore, AuditSink, EnvelopeForm } from '@spanledger/protocol';
 import type { Journal } from '../journal/journal.ts';
 import { checkSigning } from '../signing/signing.ts';
 import type { SigningOptions } from '../signing/signing.ts';
@@ -15,6 +15,11 @@ export interface AuditPipelineOptions {
    * from now on, and closes it. Without one, what a crash finds in memory is lost.
    */
   readonly journal?: Journal | undefined;
+  /**
+   * Where the attempts of steps are counted, so that the count survives this process. The pipeline owns it from now on, and closes
+   * it. Default: this process counts, and forgets when it ends.
+   */
+  readonly attempts?: AttemptStore | undefined;
   /** `entity_type` of events that do not say. Default `agent`. */
   readonly entityType?: string;
   /** `service.version`, as a rule. */
@@ -45,6 +50,7 @@ export interface ResolvedPipelineOptions {
   readonly producer: string;
   readonly sink: AuditSink;
   readonly journal: Journal | undefined;
+  readonly attempts: AttemptStore | undefined;
   readonly entityType: string;
   readonly agentVersion: string | undefined;
   readonly orgId: string | undefined;
@@ -78,6 +84,7 @@ export function resolvePipelineOptions(options: AuditPipelineOptions): ResolvedP
     producer: checkProducer(options.producer),
     sink: options.sink,
     journal: options.journal,
+    attempts: attemptStore(options.attempts),
     entityType: text('entityType', options.entityType) ?? 'agent',
     agentVersion: text('agentVersion', options.agentVersion),
     orgId: text('orgId', options.orgId),
@@ -95,6 +102,12 @@ export function resolvePipelineOptions(options: AuditPipelineOptions): ResolvedP
     ),
     checkpointIntervalMs: integer('checkpointIntervalMs', options.checkpointIntervalMs ?? 60_000, 100, 60_000),
   });
+}
+
+function attemptStore(store: AttemptStore | undefined): AttemptStore | undefined {
+  const usable = store === undefined || (typeof store.read === 'function' && typeof store.write === 'function');
+  if (usable) return store;
+  throw new SpanledgerError('SPANLEDGER_OPTION', 'attempts must be an AttemptStore: an object with `read` and `write`');
 }
 
 function defaultQueueMaxBytes({ journal }: AuditPipelineOptions, eventMaxBytes: number): number {

@@ -37,10 +37,16 @@ export interface RunBrackets {
 
 type Seal = (scope: WorkflowContext, input: EventInput) => void;
 
+/** In the scope of the run itself: what makes it be sealed may be inside of a phase. */
+interface HeldBack {
+  readonly scope: WorkflowContext;
+  readonly input: EventInput;
+}
+
 interface Bracket {
   readonly begunAtMs: number;
   /** Sealed with the run's first other event, or never: a run in which nothing is recorded has no number. */
-  readonly heldBack: EventInput[];
+  readonly heldBack: HeldBack[];
   open: boolean;
 }
 
@@ -51,7 +57,7 @@ export function createRunBrackets(mode: LifecycleMode, seal: Seal): RunBrackets 
   /** Seals at once if the run is being recorded; otherwise keeps the event, with its true time, for if it ever is. */
   function sealOrHold(scope: WorkflowContext, bracket: Bracket, input: EventInput): void {
     if (mode === 'always' || scope.run.chain.seq > 0) seal(scope, input);
-    else bracket.heldBack.push(input);
+    else bracket.heldBack.push({ scope, input });
   }
 
   return {
@@ -74,7 +80,7 @@ export function createRunBrackets(mode: LifecycleMode, seal: Seal): RunBrackets 
     beforeEvent(scope) {
       const bracket = brackets.get(scope.run);
       if (bracket === undefined || bracket.heldBack.length === 0) return;
-      for (const input of bracket.heldBack.splice(0)) seal(scope, input);
+      for (const held of bracket.heldBack.splice(0)) seal(held.scope, held.input);
     },
   };
 }

@@ -3,7 +3,7 @@ import { within } from '@spanledger/protocol';
 import type { Outbox } from '../delivery/outbox.ts';
 import type { InstanceRun } from '../instance/instance-run.ts';
 import type { LossReporter } from './loss-reporter.ts';
-import type { EventCounts } from './pipeline-metrics.ts';
+import type { EventCounts } from './event-counts.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
@@ -12,7 +12,10 @@ const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 const FINAL_TRIES_MAX = 3;
 
 /** What of a pipeline is shut down. */
-export interface ShutdownParts extends Pick<ResolvedPipelineOptions, 'producer' | 'sink' | 'journal' | 'signing'> {
+export interface ShutdownParts extends Pick<
+  ResolvedPipelineOptions,
+  'producer' | 'sink' | 'journal' | 'attempts' | 'signing'
+> {
   readonly outbox: Outbox;
   readonly losses: LossReporter;
   readonly instanceRun: InstanceRun;
@@ -43,7 +46,8 @@ export async function shutDown(parts: ShutdownParts, deadlineMs: number, leaveJo
   instanceRun.recordHead();
   losses.close();
   outbox.feed?.close();
-  await closeSink(parts, Math.max(0, leftMs() - journalMs));
+  const untilJournalMs = Math.max(0, leftMs() - journalMs);
+  await Promise.all([closeSink(parts, untilJournalMs), closeAttempts(parts, untilJournalMs)]);
   await endJournal(parts, leftMs(), leaveJournal);
   sayWhatIsLeft(parts);
   closeKeys(parts);
@@ -59,6 +63,14 @@ async function closeSink({ sink }: ShutdownParts, deadlineMs: number): Promise<v
     await within(sink.close(deadlineMs), deadlineMs);
   } catch (error) {
     log.error(`sink ${sink.name} could not be closed:`, error);
+  }
+}
+
+async function closeAttempts({ attempts }: ShutdownParts, deadlineMs: number): Promise<void> {
+  try {
+    await within(Promise.resolve(attempts?.close?.()), deadlineMs);
+  } catch (error) {
+    log.error(`the store of attempts could not be closed:`, error);
   }
 }
 

@@ -101,18 +101,31 @@ export class Activity {
     this.#dispatched.add(answer);
   }
 
-  started(event: string, fields?: Fields): void {
-    this.#emit(this.#input(event, undefined, fields));
+  /**
+   * Says that the attempts of this step before this one are superseded, from an event on, if that is known. To be called in the
+   * turn of its start, right before it.
+   */
+  rewind(supersededStart: string | undefined): void {
+    const { stepId, attempt } = this.scope.workflow;
+    if (stepId === undefined || attempt === undefined) return;
+    const after = supersededStart === undefined ? {} : { superseded_after_event_id: supersededStart };
+    this.#emit(this.#input('stream_rewind', undefined, { step: stepId, ...after, new_epoch: attempt }));
+  }
+
+  /** @returns the event id, if an event was made. */
+  started(event: string, fields?: Fields): string | undefined {
+    return this.#emit(this.#input(event, undefined, fields));
   }
 
   /**
    * The same, and waits until the event is durable. What it is for may then `begin`.
    *
+   * @returns the event id.
    * @throws SpanledgerError `SPANLEDGER_NOT_DURABLE`; the signal's reason once that is aborted
    */
-  async startedDurably(event: string, durability: Durability, fields?: Fields): Promise<void> {
+  startedDurably(event: string, durability: Durability, fields?: Fields): Promise<string> {
     this.#begun = false;
-    await recordStart(this.scope, this.#input(event, undefined, fields), durability, this.signal);
+    return recordStart(this.scope, this.#input(event, undefined, fields), durability, this.signal);
   }
 
   /** To be called in the same turn in which that begins. @throws as `assertRunning` */
@@ -149,14 +162,15 @@ export class Activity {
     this.end('workflow_step_failed', { status: 'cancelled', error: this.signal.reason });
   }
 
-  #emit(input: EventInput): void {
-    pipelineOrWarn()?.emit(this.scope, input);
+  #emit(input: EventInput): string | undefined {
+    return pipelineOrWarn()?.emit(this.scope, input);
   }
 
   #input(event: string, durationMs?: number, fields?: Fields): EventInput {
     return {
       event,
-      entityType: 'workflow',
+      // A phase of an agent is the agent's own.
+      entityType: this.scope.run.origin === 'workflow' ? 'workflow' : undefined,
       ...(this.#reference && { span: this.#reference }),
       ...(durationMs !== undefined && { durationMs }),
       ...(fields && { fields }),

@@ -14,7 +14,11 @@ export interface WorkflowOptions {
 export interface StepOptions {
   /** Group of steps. Default: the stage of the step around this one. 1 to 128 visible ASCII characters. */
   readonly stage?: string;
-  /** Epoch of the first try, from 1. Default: one more than this run has counted for the step. It must be higher than those before. */
+  /**
+   * Number of the first try, from 1, where something else counts: a durable engine's attempt. At least that: where another process or
+   * an earlier run has had it already, it is the next one above theirs, and so it is inside of a step with a higher number. One
+   * that is not above those of the same run is the error `SPANLEDGER_VALUE`. Default: one more than is known of the step.
+   */
   readonly attempt?: number;
   /** How often to try before the error is the caller's. Default 1. There is no pause in between, and no retry after a cancellation. */
   readonly attempts?: number;

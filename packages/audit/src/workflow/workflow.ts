@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
+import { phase } from './phase.ts';
 import { checkId } from './workflow-options.ts';
 import type { WorkflowOptions } from './workflow-options.ts';
 import { OrchestratedRun } from './workflow-run.ts';
@@ -23,5 +24,5 @@ async function run<T>(options: WorkflowOptions, fn: (run: WorkflowRun) => T | Pr
   return new OrchestratedRun(identity).execute(fn, signal);
 }
 
-/** What an orchestrator is written with. */
-export const workflow = { run } as const;
+/** What an orchestrator is written with (`run`), and what an agent divides its own work with (`phase`). */
+export const workflow = { run, phase } as const;

@@ -1,6 +1,7 @@
 import type { AuditEvent } from '@spanledger/protocol';
-import { isName, isSeq } from '../verify/field-values.ts';
+import { isName } from '../verify/field-values.ts';
 import { fingerprint } from '../records/fingerprint.ts';
+import { attemptOf } from '../rewind/step-attempt.ts';
 import { Attempts } from './rollup-attempts.ts';
 import type { SettledStep } from './rollup-attempts.ts';
 import { later, readEnd } from './rollup-end.ts';
@@ -47,18 +48,17 @@ export class ExecutionEvents {
   add(event: AuditEvent, bytes: Uint8Array): void {
     if (this.#firstTs === undefined || event.ts < this.#firstTs) this.#firstTs = event.ts;
     this.#noteName(event);
-    const [stepId, epoch] = [event.step_id, event.attempt_epoch];
-    const inAttempt = isName(stepId) && isSeq(epoch);
-    if (event.event === 'stream_rewind') this.#noteRewind(event);
+    this.#attempts.see(event);
+    const attempt = attemptOf(event);
     if (WORKFLOW_EVENTS.has(event.event)) {
       if (this.#isNew(bytes)) this.#countWorkflow(event);
     } else if (isModelCall(event)) {
       if (!this.#isNew(bytes)) return;
-      if (inAttempt) this.#attempts.count(event, stepId, epoch);
+      if (attempt !== undefined) this.#attempts.count(event, attempt);
       else (this.#tokens ??= new TokenTally()).count(event);
-    } else if (inAttempt) {
+    } else if (attempt !== undefined) {
       // The rest says the same however often it is said.
-      this.#attempts.count(event, stepId, epoch);
+      this.#attempts.count(event, attempt);
     }
   }
 
@@ -95,12 +95,6 @@ export class ExecutionEvents {
     const known = this.#named[by];
     // Of several names always the same one, so that arrival does not count.
     if (known === undefined || workflowId < known) this.#named[by] = workflowId;
-  }
-
-  /** The new attempt is announced before its first event. */
-  #noteRewind({ fields }: AuditEvent): void {
-    const [stepId, epoch]: unknown[] = [fields?.['step'], fields?.['new_epoch']];
-    if (isName(stepId) && isSeq(epoch)) this.#attempts.touch(stepId, epoch);
   }
 
   #firstStart(): string | undefined {

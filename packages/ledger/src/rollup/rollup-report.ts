@@ -17,13 +17,15 @@ export interface ModelTokens extends TokenTotals {
   readonly model?: string;
 }
 
-/** One step over all executions of a definition, each counted once, by its last attempt. */
+/** One step over all executions of a definition, each counted once, by its last attempt; with `collapse: 'none'` each attempt. */
 export interface StepRollup extends Readonly<Record<Outcome, number>> {
   /** Absent for the steps that were beyond the bound, taken together. */
   readonly stepId?: string;
   readonly executions: number;
-  /** Attempts that a later one superseded. */
+  /** Attempts that a later one superseded. 0 with `collapse: 'none'`. */
   readonly retries: number;
+  /** How these ended. Only there with `collapse: 'mark'`. */
+  readonly superseded?: Readonly<Record<Outcome, number>>;
   /** Of last attempts that completed. */
   readonly latency?: LatencySummary;
   /** `error_type` of the last attempt that failed latest, by its own clock. */
@@ -43,7 +45,7 @@ export interface WorkflowRollup extends Readonly<Record<Outcome, number>> {
   readonly tokens: TokenTotals;
   /** The same by model, most tokens first. */
   readonly models: readonly ModelTokens[];
-  /** What superseded attempts have cost beside that. */
+  /** What superseded attempts have cost beside that. Nothing with `collapse: 'none'`: it is in `tokens`. */
   readonly supersededTokens: TokenTotals;
   /** By name. */
   readonly steps: readonly StepRollup[];

@@ -1,3 +1,4 @@
+import type { CollapseMode } from '../rewind/collapse.ts';
 import { LatencySketch } from './latency-sketch.ts';
 import type { SettledStep } from './rollup-attempts.ts';
 import { later } from './rollup-end.ts';
@@ -18,14 +19,16 @@ type Counts = Record<Outcome, number>;
 /** The sums of one definition. */
 export class WorkflowTally {
   readonly #budget: StepBudget;
+  readonly #collapse: CollapseMode;
   readonly #steps = new Map<string | undefined, StepTally>();
   readonly #counts: Counts = noCounts();
   readonly #latency = new LatencySketch();
   readonly #tokens = new TokenTally();
   readonly #supersededTokens = new TokenTally();
 
-  constructor(budget: StepBudget) {
+  constructor(budget: StepBudget, collapse: CollapseMode) {
     this.#budget = budget;
+    this.#collapse = collapse;
   }
 
   count({ outcome, durationMs, steps, tokens, supersededTokens }: SettledExecution): void {
@@ -33,7 +36,7 @@ export class WorkflowTally {
     if (outcome === 'completed') this.#latency.add(durationMs);
     for (const step of steps) this.#step(step.stepId).count(step);
     this.#tokens.merge(tokens);
-    this.#supersededTokens.merge(supersededTokens);
+    (this.#collapse === 'none' ? this.#tokens : this.#supersededTokens).merge(supersededTokens);
   }
 
   report(workflowId: string | undefined): WorkflowRollup {
@@ -63,25 +66,30 @@ export class WorkflowTally {
       if (this.#budget.left <= 0) return this.#step(undefined);
       this.#budget.left -= 1;
     }
-    const step = new StepTally();
+    const step = new StepTally(this.#collapse);
     this.#steps.set(stepId, step);
     return step;
   }
 }
 
 class StepTally {
+  readonly #collapse: CollapseMode;
   readonly #counts: Counts = noCounts();
+  readonly #superseded: Counts = noCounts();
   readonly #latency = new LatencySketch();
-  #retries = 0;
   #lastFailure: End | undefined;
 
-  count({ end, superseded, retries }: SettledStep): void {
-    this.#retries += retries;
-    // Its execution went on without it.
-    if (superseded) return;
-    this.#counts[end?.outcome ?? 'open'] += 1;
-    if (end?.outcome === 'completed') this.#latency.add(end.durationMs);
-    if (end?.outcome === 'failed') this.#lastFailure = later(this.#lastFailure, end);
+  constructor(collapse: CollapseMode) {
+    this.#collapse = collapse;
+  }
+
+  count({ last, superseded }: SettledStep): void {
+    for (const end of superseded) {
+      if (this.#collapse === 'none') this.#countEnd(end);
+      else this.#superseded[end?.outcome ?? 'open'] += 1;
+    }
+    // Without one its execution went on without the step.
+    if (last !== undefined) this.#countEnd(last.end);
   }
 
   report(stepId: string | undefined): StepRollup {
@@ -91,10 +99,17 @@ class StepTally {
       ...(stepId !== undefined && { stepId }),
       executions: sum(this.#counts),
       ...this.#counts,
-      retries: this.#retries,
+      retries: sum(this.#superseded),
+      ...(this.#collapse === 'mark' && { superseded: this.#superseded }),
       ...(latency !== undefined && { latency }),
       ...(lastErrorType !== undefined && { lastErrorType }),
     };
+  }
+
+  #countEnd(end: End | undefined): void {
+    this.#counts[end?.outcome ?? 'open'] += 1;
+    if (end?.outcome === 'completed') this.#latency.add(end.durationMs);
+    if (end?.outcome === 'failed') this.#lastFailure = later(this.#lastFailure, end);
   }
 }
 

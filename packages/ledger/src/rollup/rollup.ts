@@ -3,6 +3,7 @@ import type { LedgerRecord } from '@spanledger/protocol';
 import { isName } from '../verify/field-values.ts';
 import { forEachRecord } from '../records/records.ts';
 import type { LedgerRecords } from '../records/records.ts';
+import type { CollapseMode } from '../rewind/collapse.ts';
 import { ExecutionEvents } from './rollup-execution.ts';
 import type { SettledExecution } from './rollup-execution.ts';
 import type { Rollup, WorkflowRollup } from './rollup-report.ts';
@@ -16,11 +17,17 @@ export interface RollupOptions {
   /** Executions that began before this moment. Default: all. */
   readonly to?: Date;
   /**
-   * How much may be held of executions that are not summed up yet: one for each of them, for each attempt of a step, for each
-   * model call, and for each start and end of a workflow. Default 100,000: about 40 MB. When it is reached, executions that
-   * have ended go first, the oldest of them first, and then the oldest open one, counted as open.
+   * How much may be held of executions that are not summed up yet: one for each of them, for each attempt of a step, for each step that
+   * was tried again or has parts, for each part, for each model call, and for each start and end of a workflow. Default 100,000: about
+   * 40 MB. When it is reached, executions that have ended go first, the oldest of them first, and then the oldest open one, counted as
+   * open.
    */
   readonly heldMax?: number;
+  /**
+   * `superseded`, the default, counts a step once, by its last attempt; `retries` and `supersededTokens` say what was before. `mark` says
+   * beside that how the superseded attempts ended. `none` counts each attempt as one of its own.
+   */
+  readonly collapse?: CollapseMode;
 }
 
 const HELD_MAX = 100_000;
@@ -30,7 +37,7 @@ const STEPS_MAX = 10_000;
 
 /**
  * Sums executions up by their definition: how many, how they ended, how long they took, what they spent, where they fail. A
- * retried step counts once, by its last attempt.
+ * retried step counts once, by its last attempt, unless `collapse` says otherwise.
  *
  * It counts what is there and does not judge (`verify` does): copies of the same bytes count once, the contents of a conflict
  * each. As long as `heldMax` is not reached, the order of the records does not matter. It rejects only if `records` does.
@@ -135,7 +142,7 @@ class RollupReader {
     if (known !== undefined) return known;
     const isFull = this.#workflows.size >= WORKFLOWS_MAX;
     if (isFull && this.#otherWorkflows !== undefined) return this.#otherWorkflows;
-    const tally = new WorkflowTally(this.#stepBudget);
+    const tally = new WorkflowTally(this.#stepBudget, this.#options.collapse ?? 'superseded');
     if (isFull) this.#otherWorkflows = tally;
     else this.#workflows.set(workflowId, tally);
     return tally;

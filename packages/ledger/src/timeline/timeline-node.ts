@@ -6,6 +6,8 @@ export interface TimelineEntry {
   readonly eventId: string;
   readonly streamSeq: number;
   readonly event: AuditEvent;
+  /** Its attempt is superseded. Only there with `collapse: 'mark'`. */
+  readonly superseded?: true;
 }
 
 /**

@@ -1,8 +1,18 @@
 import { eventId, parseEvent } from '@spanledger/protocol';
 import { forEachRecord } from '../records/records.ts';
 import type { LedgerRecords } from '../records/records.ts';
+import { AttemptIndex } from '../rewind/attempt-index.ts';
+import type { CollapseMode } from '../rewind/collapse.ts';
 import type { Timeline, TimelineEntry } from './timeline-node.ts';
 import { buildTree } from './timeline-tree.ts';
+
+export interface TimelineOptions {
+  /**
+   * What becomes of events of superseded attempts: `superseded` leaves them out of list and tree, `mark` marks their entries. Default
+   * `none`: they are there like all others.
+   */
+  readonly collapse?: CollapseMode;
+}
 
 /**
  * Lays out what happened in one execution. It shows and does not judge (`verify` does): copies of the same bytes appear
@@ -10,7 +20,7 @@ import { buildTree } from './timeline-tree.ts';
  *
  * It holds every event in memory. It rejects only if `records` does.
  */
-export async function timeline(records: LedgerRecords): Promise<Timeline> {
+export async function timeline(records: LedgerRecords, { collapse = 'none' }: TimelineOptions = {}): Promise<Timeline> {
   const seen = new Map<string, Uint8Array[]>();
   const entries: TimelineEntry[] = [];
   await forEachRecord(records, ({ bytes, streamSeq }) => {
@@ -24,7 +34,17 @@ export async function timeline(records: LedgerRecords): Promise<Timeline> {
     entries.push({ eventId: id, streamSeq, event });
   });
   entries.sort(byTime);
-  return { entries, roots: buildTree(entries) };
+  const shown = collapse === 'none' ? entries : collapsed(entries, collapse);
+  return { entries: shown, roots: buildTree(shown) };
+}
+
+function collapsed(entries: readonly TimelineEntry[], mode: CollapseMode): TimelineEntry[] {
+  // Less than the events, which are held anyway.
+  const index = new AttemptIndex({ heldMax: Infinity });
+  for (const { event } of entries) index.see(event);
+  const isLive = ({ event }: TimelineEntry): boolean => !index.isSuperseded(event);
+  if (mode === 'superseded') return entries.filter(isLive);
+  return entries.map((entry) => (isLive(entry) ? entry : { ...entry, superseded: true }));
 }
 
 function byTime(a: TimelineEntry, b: TimelineEntry): number {

@@ -1,5 +1,6 @@
 import type { AuditEvent } from '@spanledger/protocol';
-import { isSeq, nameOf } from './field-values.ts';
+import { AttemptIndex } from '../rewind/attempt-index.ts';
+import { nameOf } from './field-values.ts';
 import type { RunState } from './report.ts';
 import type { RunContents } from './run-contents.ts';
 
@@ -13,17 +14,12 @@ export interface RunStanding {
 export class RunStates {
   /** By abandoned run: the producer that says so. */
   readonly #abandoned = new Map<string, string>();
-  /** By execution and step: the last attempt. Only of steps that were tried again. */
-  readonly #epochs = new Map<string, number>();
+  readonly #attempts = new AttemptIndex();
 
   see(event: AuditEvent): void {
     const abandoned = event.event === 'run_abandoned' ? nameOf(event.fields?.['run_id']) : undefined;
     if (abandoned !== undefined) this.#abandoned.set(abandoned, event.producer);
-    const { attempt_epoch: epoch } = event;
-    const [execution, stepId] = [nameOf(event.workflow_execution_id), nameOf(event.step_id)];
-    if (execution === undefined || stepId === undefined || !isSeq(epoch) || epoch < 2) return;
-    const step = stepKey(execution, stepId);
-    if (epoch > (this.#epochs.get(step) ?? 0)) this.#epochs.set(step, epoch);
+    this.#attempts.see(event);
   }
 
   of(run: RunContents): RunStanding {
@@ -33,12 +29,14 @@ export class RunStates {
     return { state: isAbandoned ? 'abandoned' : ended, superseded: this.#isSuperseded(run) };
   }
 
-  #isSuperseded({ execution, attempt }: RunContents): boolean {
+  /** A run as a whole: by what other runs of its execution say. */
+  #isSuperseded({ runId, execution, attempt }: RunContents): boolean {
     if (execution === undefined || attempt === undefined) return false;
-    return attempt.epoch < (this.#epochs.get(stepKey(execution, attempt.stepId)) ?? 0);
+    return this.#attempts.isSuperseded({
+      run_id: runId,
+      workflow_execution_id: execution,
+      step_id: attempt.stepId,
+      attempt_epoch: attempt.epoch,
+    });
   }
-}
-
-function stepKey(execution: string, stepId: string): string {
-  return JSON.stringify([execution, stepId]);
 }

@@ -1,0 +1,131 @@
+import { context } from '@opentelemetry/api';
+import type { WorkflowContext } from '@spanledger/otel/internal';
+import type { JsonValue, WorkflowIdentity } from '@spanledger/protocol';
+import { unlessAborted } from '../emit/durable-start.ts';
+import { getPipeline } from '../pipeline/registry.ts';
+import { Activity } from './activity.ts';
+import { attemptCounter, claimInRun } from './attempt-counter.ts';
+import type { Claim, Known } from './attempt-counter.ts';
+import { stepsOf } from './run-steps.ts';
+import type { StepEntry } from './run-steps.ts';
+import type { Step } from './step.ts';
+
+/** Where a step is run. */
+export interface StepPlace {
+  readonly scope: WorkflowContext;
+  /** What it is a part of, and does not outlive: the step or the workflow around it. An invocation is none. */
+  readonly around: Activity | undefined;
+}
+
+/** One try that has its number, and whose start is not yet recorded. */
+interface Attempt {
+  readonly activity: Activity;
+  readonly claim: Claim;
+  readonly entry: StepEntry;
+}
+
+/** Tries a step as often as it says. Where its attempts are counted in this process alone, its start is recorded at once. */
+export async function runStep<T>(step: Step<T>, place: StepPlace): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    const begun = begin(step, place, tries === 1 ? step.first : undefined);
+    const attempt = 'then' in begun ? await begun : begun;
+    try {
+      return await tryOnce(step, attempt, place);
+    } catch (error) {
+      const { activity } = attempt;
+      // An action that could not be put on record has not failed itself.
+      const failed = activity.begun && activity.failure(error).status === 'error';
+      if (!failed || tries >= step.tries || place.around?.running === false) throw error;
+    }
+  }
+}
+
+function begin(step: Step<unknown>, place: StepPlace, wanted: number | undefined): Attempt | Promise<Attempt> {
+  place.around?.assertRunning();
+  const entry = stepsOf(place.scope.run).enter(step.stepId, wanted);
+  try {
+    const claim = claimAttempt(step, place, { last: entry.last, atLeast: atLeast(place, wanted) });
+    if (!('then' in claim)) return createAttempt(step, place, entry, claim);
+    return whenClaimed(step, place, entry, claim);
+  } catch (error) {
+    entry.leave();
+    throw error;
+  }
+}
+
+function claimAttempt({ stepId }: Step<unknown>, { scope }: StepPlace, known: Known): Claim | Promise<Claim> {
+  const { executionId } = scope.run;
+  if (executionId === undefined) return claimInRun(known);
+  return attemptCounter(getPipeline()?.attempts).claim({ executionId, stepId }, known);
+}
+
+async function whenClaimed(
+  step: Step<unknown>,
+  place: StepPlace,
+  entry: StepEntry,
+  claimed: Promise<Claim>,
+): Promise<Attempt> {
+  const { around } = place;
+  try {
+    const claim = await (around === undefined ? claimed : unlessAborted(claimed, around.signal));
+    around?.assertRunning();
+    return createAttempt(step, place, entry, claim);
+  } catch (error) {
+    entry.leave();
+    throw error;
+  }
+}
+
+/**
+ * A step inside another begins with the attempt number of that one at least: where attempts are not counted together, another
+ * replica may have had those below.
+ */
+function atLeast({ scope }: StepPlace, wanted: number | undefined): number {
+  const { stepId, attempt } = scope.workflow;
+  return Math.max(wanted ?? 1, stepId === undefined ? 1 : (attempt ?? 1));
+}
+
+function createAttempt(step: Step<unknown>, { scope, around }: StepPlace, entry: StepEntry, claim: Claim): Attempt {
+  const { stepId, stageId } = step;
+  const { run, workflow } = scope;
+  entry.begin(claim.epoch);
+  const activity = new Activity({
+    name: `step ${stepId}`,
+    scope: { run, workflow: { ...workflow, ...(stageId !== undefined && { stageId }), stepId, attempt: claim.epoch } },
+    ...(around && { parent: around }),
+    onEnd: () => entry.leave(),
+  });
+  return { activity, claim, entry };
+}
+
+async function tryOnce<T>({ durability, fn }: Step<T>, attempt: Attempt, { scope }: StepPlace): Promise<T> {
+  const { activity, claim, entry } = attempt;
+  const started = (eventId: string | undefined): void => {
+    if (eventId === undefined) return;
+    entry.started(eventId);
+    claim.started(eventId);
+  };
+  try {
+    const parent = parentFields(scope.workflow);
+    if (claim.epoch > 1) activity.rewind(claim.supersededStart);
+    // No wait in between: the marker is the event before the first one of the attempt.
+    if (durability === undefined) {
+      started(activity.started('workflow_step_started', parent));
+    } else {
+      started(await activity.startedDurably('workflow_step_started', durability, parent));
+      activity.begin();
+    }
+    const value = await context.with(activity.ctx, () => fn({ attempt: claim.epoch, signal: activity.signal }));
+    activity.end('workflow_step_completed', { status: 'ok' });
+    return value;
+  } catch (error) {
+    activity.end('workflow_step_failed', activity.failure(error));
+    throw error;
+  }
+}
+
+/** `fields.parent`: when the step around this one is superseded, so is this one. */
+function parentFields({ stepId, attempt }: WorkflowIdentity): Record<string, JsonValue> | undefined {
+  if (stepId === undefined || attempt === undefined) return undefined;
+  return { parent: { step_id: stepId, attempt_epoch: attempt } };
+}
