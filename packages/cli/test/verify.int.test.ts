@@ -102,6 +102,9 @@ it('judges with an execution what is no event of a run, once', async () => {
 
 it('says that there is nothing under that name', async () => {
   const { url } = await startLedger();
+  for (const name of ['--workflow', '--producer']) {
+    expect(await cli(['verify', name, 'nobody', '--server', url])).toMatchObject({ code: 1, stdout: '' });
+  }
   const { code, stdout, stderr } = await cli(['verify', '--execution', 'no\u001b[31me', '--server', url]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toContain('no event of execution no\\x1b[31me');
@@ -173,4 +176,8 @@ it('says that the server, or the stream, is not to be had', async () => {
   const down = await cli(['verify', '--server', url]);
   expect(down).toMatchObject({ code: 3, stdout: '' });
   expect(down.stderr).toMatch(/^error: cannot connect .*\n {2}is it running/);
+  const named = url.replace('nats://', 'nats://me:secret@');
+  const secret = await cli(['verify', '--server', named]);
+  expect(secret.stderr).toContain(`cannot connect to ${url.replace('nats://', '')}: `);
+  expect(secret.stderr).not.toContain('secret');
 });
