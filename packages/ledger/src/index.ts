@@ -22,6 +22,17 @@ export type { CollapseMode, CollapseOptions, CollapsedRecord } from './rewind/co
 export { LiveCollapse, collapseLive } from './rewind/live-collapse.ts';
 export type { LiveCollapseOptions, LiveEvent, LiveItem, LiveRewind } from './rewind/live-collapse.ts';
 export type { EventOfAttempt, StepAttempt } from './rewind/step-attempt.ts';
+export type { Notification, NotificationLink, NotificationStatus } from './notify/notification.ts';
+export { memoryNotificationState } from './notify/notification-state.ts';
+export type { NotificationMemory, NotificationState, RememberedNotification } from './notify/notification-state.ts';
+export { NotificationError } from './notify/notifier.ts';
+export type { NotificationDelivery, NotificationErrorOptions, Notifier } from './notify/notifier.ts';
+export { notify } from './notify/notify.ts';
+export type { NotifyOptions, NotifyResult } from './notify/notify.ts';
+export type { NotificationFailure } from './notify/outbox.ts';
+export type { LinkTemplates, NotificationKey } from './notify/render.ts';
+export { webhookNotifier } from './notify/webhook-notifier.ts';
+export type { WebhookBody, WebhookOptions } from './notify/webhook-notifier.ts';
 export { ndjsonRecords } from './records/ndjson-records.ts';
 export type { LedgerRecords } from './records/records.ts';
 export { rollup } from './rollup/rollup.ts';
