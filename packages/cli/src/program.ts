@@ -4,6 +4,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addExplain } from './commands/explain.ts';
 import { addExport } from './commands/export.ts';
 import { addKeys } from './commands/keys.ts';
+import { addNotify } from './commands/notify.ts';
 import { addRollup } from './commands/rollup.ts';
 import { addStatus } from './commands/status.ts';
 import { addStream } from './commands/stream.ts';
@@ -11,7 +12,18 @@ import { addVerify } from './commands/verify.ts';
 import { addWatch } from './commands/watch.ts';
 import { VERSION } from './run/version.ts';
 
-const COMMANDS = [addWatch, addStatus, addVerify, addRollup, addExport, addExplain, addDoctor, addStream, addKeys];
+const COMMANDS = [
+  addWatch,
+  addNotify,
+  addStatus,
+  addVerify,
+  addRollup,
+  addExport,
+  addExplain,
+  addDoctor,
+  addStream,
+  addKeys,
+];
 
 /** @param end told the exit code of the command that ran. */
 export function createProgram(context: CommandContext, end: (exitCode: number) => void): Command {

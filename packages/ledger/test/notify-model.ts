@@ -15,7 +15,10 @@ export function storiesIn(events: readonly AuditEvent[]): Map<string, Story> {
   for (const execution of new Set(events.map((event) => event.workflow_execution_id!))) {
     const own = events.filter((event) => event.workflow_execution_id === execution);
     const tries = own.filter((event) => event.event.startsWith('workflow_') && event.step_id === undefined);
-    const lastRun = tries.map((event) => event.run_id).sort().at(-1);
+    const lastRun = tries
+      .map((event) => event.run_id)
+      .sort()
+      .at(-1);
     const end = tries.find((event) => event.run_id === lastRun && WORKFLOW_ENDS[event.event] !== undefined);
     if (lastRun !== undefined) stories.set(`${execution} -`, { status: end ? WORKFLOW_ENDS[end.event]! : 'running' });
     for (const step of new Set(own.flatMap(stepsOf))) stories.set(`${execution} ${step}`, storyOf(own, step));

@@ -44,7 +44,12 @@ const lives: fc.Arbitrary<Life[]> = fc.array(
 );
 
 /** Told by one process after the other, each killed somewhere; the last one lives to the end. */
-async function tell(receiver: Receiver, records: readonly LedgerRecord[], canEdit: boolean, all: Life[]): Promise<void> {
+async function tell(
+  receiver: Receiver,
+  records: readonly LedgerRecord[],
+  canEdit: boolean,
+  all: Life[],
+): Promise<void> {
   const kept = memoryNotificationState();
   for (const { dieAfter, failures, fromStart, slowly } of [
     ...all,
@@ -181,7 +186,10 @@ describe('notify', () => {
       of('workflow_step_failed', 'null', 1, { fields: { error_type: { evil: true } } }),
     ];
     const odd = new TextEncoder().encode(
-      JSON.stringify({ ...parseEvent(events[4]!.bytes)!, step_id: 'odd', fields: null, duration_ms: 'x' }).replace('"x"', '1e999'),
+      JSON.stringify({ ...parseEvent(events[4]!.bytes)!, step_id: 'odd', fields: null, duration_ms: 'x' }).replace(
+        '"x"',
+        '1e999',
+      ),
     );
     await notify([...stored(events), { bytes: odd, streamSeq: 6 }], receiver.notifier(true));
     const said = receiver.posts.map(({ states }) => states[0]!);
@@ -247,7 +255,10 @@ describe('notify', () => {
       },
     };
     const events = [of('workflow_started', undefined), of('workflow_step_started', 'plan')];
-    const result = await notify(stored(events), notifier, { timeoutMs: 5, onFailure: (one) => void failures.push(one) });
+    const result = await notify(stored(events), notifier, {
+      timeoutMs: 5,
+      onFailure: (one) => void failures.push(one),
+    });
     expect(result.unsaid).toBe(0);
     expect(failures.map(({ retryInMs }) => retryInMs === undefined)).toEqual([false, true]);
   });

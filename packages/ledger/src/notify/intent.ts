@@ -32,7 +32,7 @@ export function intentOf(
 ): RememberedNotification {
   const unsure = before?.sending;
   // It may have arrived. If something else were posted now there would be two.
-  if (unsure?.call === 'post') return before;
+  if (before && unsure?.call === 'post') return before;
   const message = render(key, facts, links);
   const print = printOf(message, notifier);
   const isThere = before?.reference !== undefined;
