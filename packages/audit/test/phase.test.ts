@@ -66,6 +66,13 @@ describe('a phase of an agent', () => {
     ]);
   });
 
+  it('can still be tried again where a header claims the highest attempt that there is', async () => {
+    newLedger();
+    await receive(carrier(newExecution(), 'research', Number.MAX_SAFE_INTEGER), async () => {
+      for (const expected of [1, 2]) await workflow.phase('search', ({ attempt }) => expect(attempt).toBe(expected));
+    });
+  });
+
   it('supersedes its own earlier attempt when the step is tried again, also while that still runs', async () => {
     const ledger = newLedger();
     const executionId = newExecution();
