@@ -171,6 +171,23 @@ describe('a phase of an orchestrator', () => {
     ]);
   });
 
+  it('is in the run of a message that is handled inside of a step, and not in that of the step', async () => {
+    const ledger = newLedger();
+    await workflow.run({ executionId: newExecution() }, (run) =>
+      run.step('call', () =>
+        receive(carrier(run.executionId, 'call', 1), async () => {
+          const runId = currentWorkflow()?.runId;
+          expect(runId).not.toBe(run.runId);
+          await workflow.phase('x', () => expect(currentWorkflow()?.runId).toBe(runId));
+        }),
+      ),
+    );
+    expect(startsIn(await ledger.events()).map(brief)).toEqual([
+      'workflow_step_started call 1',
+      'workflow_step_started call/x 1',
+    ]);
+  });
+
   it('has its own name alone directly in the workflow', async () => {
     const ledger = newLedger();
     await workflow.run({}, () => workflow.phase('draft', () => 1));
