@@ -7,17 +7,19 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
+import { collapseOption } from '../source/collapse-option.ts';
+import type { CollapseFlags } from '../source/collapse-option.ts';
 import { withConnection } from '../source/connection-options.ts';
 import type { ConnectionFlags } from '../source/connection-options.ts';
 import { withLink } from '../source/link.ts';
-import { readStream } from '../source/read-stream.ts';
 import { sinceOption, toSelection, withSelection } from '../source/selection.ts';
 import type { SelectionFlags } from '../source/selection.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { visible } from '../terminal/visible.ts';
+import { CollapsedExport } from './collapsed-export.ts';
 import { oneRun } from './one-run.ts';
 
-interface ExportFlags extends ConnectionFlags, SelectionFlags {
+interface ExportFlags extends ConnectionFlags, SelectionFlags, CollapseFlags {
   readonly run?: string;
   readonly output?: string;
 }
@@ -39,19 +41,27 @@ export function addExport(program: Command, context: CommandContext, end: (exitC
     )
     .option('--run <id>', 'only this run, by number, without copies')
     .option('-o, --output <file>', 'write to this file, which is there only when it is whole')
-    .addOption(sinceOption());
+    .addOption(sinceOption())
+    .addOption(
+      collapseOption(
+        'leave their events out, or only say how many there are: lines are exact bytes, and cannot be marked',
+      ).default('none'),
+    );
   withConnection(withSelection(command)).action(async (flags: ExportFlags) => {
     const { terminal, interrupted } = context;
+    const collapsed = new CollapsedExport(terminal, flags.collapse ?? 'none');
     const { written, leftOut } = await withLink(flags, context, (link) => {
-      const records = readStream(terminal, link, toSelection(flags));
+      const records = collapsed.read(link, toSelection(flags));
       const chosen = flags.run === undefined ? records : oneRun(records, flags.run);
+      const wanted = collapsed.choose(chosen);
       return flags.output === undefined
-        ? writeAll(chosen, terminalWriter(terminal), terminal)
-        : toFile(flags.output, context, (write) => writeAll(chosen, write, terminal));
+        ? writeAll(wanted, terminalWriter(terminal), terminal)
+        : toFile(flags.output, context, (write) => writeAll(wanted, write, terminal));
     });
     if (interrupted.aborted) throw new Failure(EXIT.interrupted, `interrupted after ${written} events`);
     if (flags.output !== undefined) terminal.note(`${written} events in ${flags.output}`);
-    if (flags.run !== undefined && written === 0)
+    collapsed.sayWhatWasLeftOut();
+    if (flags.run !== undefined && written === 0 && collapsed.superseded === 0)
       throw new Failure(EXIT.findings, `there is no event of run ${flags.run}`);
     end(leftOut === 0 ? EXIT.clean : EXIT.findings);
   });
