@@ -82,9 +82,12 @@ describe('status', () => {
 
     const document = async (mode: string) => JSON.parse((await status('--json', '--collapse', mode)).stdout).events;
     const isMarked = (event: { superseded?: true }) => event.superseded;
-    expect((await document('mark')).filter(isMarked).map((one_: { eventId: string }) => one_.eventId).sort()).toEqual(
-      idsOf(superseded).sort(),
-    );
+    expect(
+      (await document('mark'))
+        .filter(isMarked)
+        .map((one_: { eventId: string }) => one_.eventId)
+        .sort(),
+    ).toEqual(idsOf(superseded).sort());
     expect(await document('superseded')).toHaveLength(left.length);
     expect((await document('none')).filter(isMarked)).toEqual([]);
     expect(await document('none')).toHaveLength(events.length);
@@ -99,7 +102,10 @@ describe('export', () => {
     const raw = { code: 0, stdout: toNdjson(events).toString(), stderr: '' };
     expect(await read()).toEqual(raw);
     expect(await read('--collapse', 'none')).toEqual(raw);
-    expect(await read('--collapse', 'mark')).toEqual({ ...raw, stderr: '5 events of superseded attempts among them\n' });
+    expect(await read('--collapse', 'mark')).toEqual({
+      ...raw,
+      stderr: '5 events of superseded attempts among them\n',
+    });
     const one = await read('--collapse', 'superseded');
     expect({ code: one.code, stdout: one.stdout }).toEqual({ code: 0, stdout: toNdjson(left).toString() });
     expect(one.stderr).toMatch(/^left out: 5 events of superseded attempts; so this export does not verify/);
@@ -120,7 +126,9 @@ it('rolls up a step that was tried again once, says how its attempts ended, or c
   const { url } = await storedRetry();
   const table = async (...args: string[]) => (await cli(['rollup', ...args, '--server', url])).stdout;
   expect(await table()).toBe(await table('--collapse', 'superseded'));
-  expect(await table()).toMatch(/retries +1\n.*\ntokens +20 in, 1 out, in 1 calls\nsuperseded +10 in, 1 out, in 1 calls/);
+  expect(await table()).toMatch(
+    /retries +1\n.*\ntokens +20 in, 1 out, in 1 calls\nsuperseded +10 in, 1 out, in 1 calls/,
+  );
   expect(await table()).toMatch(/step +executions +failed +retries +p50 +p99 +last error\nplan +1 +0 +1 /);
   expect(await table('--collapse', 'mark')).toMatch(/last error +superseded\nplan +1 +0 +1 .* 1 failed\n/);
   const each = await table('--collapse', 'none');
@@ -202,7 +210,12 @@ class WatchOnTerminal {
   }
 
   /** `undefined` where there is no `script` (util-linux has it). */
-  static async start(url: string, columns: number, rows: number, ...args: string[]): Promise<WatchOnTerminal | undefined> {
+  static async start(
+    url: string,
+    columns: number,
+    rows: number,
+    ...args: string[]
+  ): Promise<WatchOnTerminal | undefined> {
     if (spawnSync('script', ['--version']).error !== undefined) return undefined;
     const tty = path.join(await newDirectory(), 'tty');
     const watch = [process.execPath, BIN, 'watch', ...args, '--server', url].join(' ');
@@ -235,7 +248,10 @@ class WatchOnTerminal {
 
 describe('watch on a terminal', () => {
   const first = (count: number, more = {}) =>
-    sealRun({ execution: 'e1', events: Array.from({ length: count }, () => ({ event: 'tool_exec', ...at(1), ...more })) });
+    sealRun({
+      execution: 'e1',
+      events: Array.from({ length: count }, () => ({ event: 'tool_exec', ...at(1), ...more })),
+    });
   const second = () => sealRun({ execution: 'e1', events: [{ event: 'llm_call', ...at(2) }] });
   const other = () => sealRun({ execution: 'e1', events: [{ event: 'guardrail_check', ...at(1, 'other') }] });
 
@@ -265,7 +281,11 @@ describe('watch on a terminal', () => {
     for (const run of [first(2), other(), second(), first(1), other()]) await ledger.store(run);
     await on.shows(/llm_call[^]*guardrail_check/);
     const [, ...lines] = await on.lines();
-    expect(lines.map((line) => / (\w+_\w+) /.exec(line)?.[1])).toEqual(['guardrail_check', 'llm_call', 'guardrail_check']);
+    expect(lines.map((line) => / (\w+_\w+) /.exec(line)?.[1])).toEqual([
+      'guardrail_check',
+      'llm_call',
+      'guardrail_check',
+    ]);
   });
 
   it('announces what has scrolled away, and is not confused by another width', async (context) => {
@@ -296,7 +316,12 @@ describe('watch on a terminal', () => {
     if (on === undefined) return context.skip('there is no `script`');
     const step_id = '\u001b[2J\u001b[9A\u009b31m\u202e\r\nplan';
     const execution = '\u001b[Hex';
-    const of = (attempt_epoch: number) => ({ event: 'tool_exec', step_id, attempt_epoch, workflow_execution_id: execution });
+    const of = (attempt_epoch: number) => ({
+      event: 'tool_exec',
+      step_id,
+      attempt_epoch,
+      workflow_execution_id: execution,
+    });
     await ledger.store(sealRun({ events: [of(1), of(2)] }), 'auditEvent.-.-.svc');
     await on.shows(/#2/);
     await ledger.store(sealRun({ events: [of(1)] }), 'auditEvent.-.-.svc');

@@ -124,7 +124,10 @@ describe('lines on a terminal', () => {
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.record({ print: text }) },
       { weight: 2, arbitrary: fc.record({ correct: fc.array(fc.nat(30), { minLength: 1 }), removes: fc.boolean() }) },
-      { weight: 1, arbitrary: fc.record({ columns: fc.integer({ min: 8, max: 30 }), rows: fc.integer({ min: 2, max: 9 }) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ columns: fc.integer({ min: 8, max: 30 }), rows: fc.integer({ min: 2, max: 9 }) }),
+      },
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {

@@ -39,6 +39,8 @@ export class CollapsedExport {
     if (this.#mode === 'superseded' && this.superseded > 0)
       this.#terminal.note(`left out: ${events}; so this export does not verify: their numbers are missing in it`);
     if (this.#index.forgotten > 0)
-      this.#terminal.warn(`superseded events of ${this.#index.forgotten} executions were not recognised: there are too many`);
+      this.#terminal.warn(
+        `superseded events of ${this.#index.forgotten} executions were not recognised: there are too many`,
+      );
   }
 }

@@ -21,7 +21,10 @@ export function eventName(event: AuditEvent, colors: Colors): string {
 }
 
 /** `plan #2`: step and attempt. */
-export function stepOf({ step_id: step, attempt_epoch: attempt }: Pick<AuditEvent, 'step_id' | 'attempt_epoch'>): string {
+export function stepOf({
+  step_id: step,
+  attempt_epoch: attempt,
+}: Pick<AuditEvent, 'step_id' | 'attempt_epoch'>): string {
   if (step === undefined) return '';
   return attempt === undefined
     ? visible(step, SHORT_MAX)

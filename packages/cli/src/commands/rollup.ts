@@ -1,5 +1,13 @@
 import { rollup } from '@spanledger/ledger';
-import type { CollapseMode, LatencySummary, Outcome, Rollup, StepRollup, TokenTotals, WorkflowRollup } from '@spanledger/ledger';
+import type {
+  CollapseMode,
+  LatencySummary,
+  Outcome,
+  Rollup,
+  StepRollup,
+  TokenTotals,
+  WorkflowRollup,
+} from '@spanledger/ledger';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';

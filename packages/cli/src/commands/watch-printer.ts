@@ -33,8 +33,8 @@ export class JsonPrinter implements WatchPrinter {
     return this.#terminal.json(document, 0);
   }
 
-  rewind({ kind: _, ...rewind }: LiveRewind): Promise<void> {
-    return this.#terminal.json({ rewind }, 0);
+  rewind({ executionId, runId, stepId, epoch, supersededEventIds }: LiveRewind): Promise<void> {
+    return this.#terminal.json({ rewind: { executionId, runId, stepId, epoch, supersededEventIds } }, 0);
   }
 
   note(text: string): void {
@@ -73,7 +73,9 @@ export class TextPrinter implements WatchPrinter {
     const step = stepOf({ step_id: stepId, attempt_epoch: epoch });
     const where = isTerminal ? 'out of sight' : 'above';
     const of = visible(executionId ?? runId ?? '-', 64);
-    await this.#lines.print(colors.yellow(`superseded  ${step}  ${left} event${left === 1 ? '' : 's'} ${where}  ${of}`));
+    await this.#lines.print(
+      colors.yellow(`superseded  ${step}  ${left} event${left === 1 ? '' : 's'} ${where}  ${of}`),
+    );
   }
 
   note(text: string): void {
