@@ -131,7 +131,9 @@ describe('doctor', () => {
     const refused = await cli(['doctor', '--server', server.url]);
     expect(refused).toMatchObject({ code: 3, stdout: '' });
     expect(refused.stderr).toMatch(/give credentials/);
-    expect(await cli(['verify', ...as])).toMatchObject({ code: 3, stdout: '' });
+    const forbidden = await cli(['verify', ...as]);
+    expect(forbidden).toMatchObject({ code: 3, stdout: '' });
+    expect(forbidden.stderr).toMatch(/Permissions Violation.*\n {2}give credentials of an account that may read/);
     expect(await cli(['stream', 'check', ...as])).toMatchObject({ code: 3, stdout: '' });
   });
 });

@@ -114,6 +114,13 @@ describe('export', () => {
     // Of agent-1 alone nothing says that there was another attempt.
     const ofAgent = await read('--collapse', 'superseded', '-p', 'agent-1', '-o', path.join(await newDirectory(), 'x'));
     expect(ofAgent).toMatchObject({ code: 0, stderr: expect.stringMatching(/^0 events in .*\nleft out: 3 events/) });
+    const file = path.join(await newDirectory(), 'x');
+    expect(JSON.parse((await read('--collapse', 'superseded', '-o', file, '--json')).stdout)).toEqual({
+      file,
+      events: left.length,
+      leftOut: 0,
+      superseded: superseded.length,
+    });
     const ofRun = await read('--collapse', 'superseded', '--run', superseded[1]!.runId);
     expect(ofRun).toMatchObject({ code: 0, stdout: '' });
     // Nothing was changed by reading it.

@@ -76,10 +76,35 @@ it('reads with an execution what its producers report in their instance runs', a
     findings: [{ cause: 'loss', seq: 3, reason: 'queue_full' }],
   });
   expect(code).toBe(0);
+  const strict = await cli(['verify', '--execution', 'e1', '--strict', '--server', url]);
+  expect(strict.code).toBe(1);
+  expect(strict.stdout).toMatch(/note: nothing speaks against the record; --strict .*\n\nVERIFIED\n$/);
+});
+
+it('judges with an execution what is no event of a run, once', async () => {
+  const { url, store, publish } = await startLedger();
+  const run = plainRun(1, { execution: 'e1' });
+  const [subject] = run.map((event) => event.subject);
+  await store(run);
+  await publish(subject!, 'no event');
+  const forge = { ts: '2026-01-01T00:00:00Z', event: 'llm_call', schema_version: '1.0', correlation_id: 'c', seq: 1 };
+  await publish(subject!, JSON.stringify({ ...forge, workflow_execution_id: 'e1' }));
+  await publish(subject!, JSON.stringify({ ...forge, workflow_execution_id: 'e1', seq: 3 }));
+  const { code, stdout } = await cli(['verify', '-e', 'e1', '--json', '--server', url]);
+  expect(code).toBe(1);
+  const { findings, ...counts } = JSON.parse(stdout);
+  expect(counts).toMatchObject({ verified: false, events: 3, forgeEvents: 2, gaps: 1 });
+  expect(findings).toMatchObject([
+    { cause: 'unparsable', streamSeq: 4, subject },
+    { cause: 'gap', seq: 2, streamSeq: 6 },
+  ]);
 });
 
 it('says that there is nothing under that name', async () => {
   const { url } = await startLedger();
+  for (const name of ['--workflow', '--producer']) {
+    expect(await cli(['verify', name, 'nobody', '--server', url])).toMatchObject({ code: 1, stdout: '' });
+  }
   const { code, stdout, stderr } = await cli(['verify', '--execution', 'no\u001b[31me', '--server', url]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toContain('no event of execution no\\x1b[31me');
@@ -97,6 +122,12 @@ describe('files', () => {
     expect(both.code).toBe(1);
     expect(both.stdout).toContain(`broken_chain  ${bad[0]!.runId}:4  ${files[1]}:4`);
     expect(await cli(['verify', '-'], toNdjson(good))).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('says that there was nothing in it', async () => {
+    const { code, stdout } = await cli(['verify', '--strict', '-'], '');
+    expect(code).toBe(0);
+    expect(stdout).toContain('note: there was no event: nothing was verified\n');
   });
 
   it('verifies journals as they lie, beside their owner', async () => {
@@ -145,4 +176,8 @@ it('says that the server, or the stream, is not to be had', async () => {
   const down = await cli(['verify', '--server', url]);
   expect(down).toMatchObject({ code: 3, stdout: '' });
   expect(down.stderr).toMatch(/^error: cannot connect .*\n {2}is it running/);
+  const named = url.replace('nats://', 'nats://me:secret@');
+  const secret = await cli(['verify', '--server', named]);
+  expect(secret.stderr).toContain(`cannot connect to ${url.replace('nats://', '')}: `);
+  expect(secret.stderr).not.toContain('secret');
 });

@@ -6,6 +6,9 @@ const decoder = new TextDecoder();
 
 export const STREAM_NOT_FOUND = 10059;
 export const STREAM_NAME_IN_USE = 10058;
+export const NO_MESSAGE_FOUND = 10037;
+/** Servers have two for it: one that names the number it should have been, and one that does not. */
+export const WRONG_LAST_SEQUENCE: ReadonlySet<number> = new Set([10071, 10164]);
 
 /** JetStream understood a request and said no. Any other failure of a request means that nobody answered. */
 export class JetStreamApiError extends Error {
@@ -24,11 +27,23 @@ export class JetStreamApiError extends Error {
  *
  * @throws JetStreamApiError, or whatever the connection throws when there is no answer (no permission, no JetStream, down).
  */
-export async function requestApi(connection: NatsConnectionLike, endpoint: string, body?: object): Promise<object> {
+export async function requestApi(
+  connection: NatsConnectionLike,
+  endpoint: string,
+  body?: object,
+  timeoutMs: number = REQUEST_TIMEOUT_MS,
+): Promise<object> {
   const payload = body === undefined ? undefined : encoder.encode(JSON.stringify(body));
-  const reply = await connection.request(`$JS.API.${endpoint}`, payload, { timeout: REQUEST_TIMEOUT_MS });
-  const value = JSON.parse(decoder.decode(reply.data)) as { error?: { description?: string; err_code?: number } };
-  if (value.error) throw new JetStreamApiError(value.error);
+  const reply = await connection.request(`$JS.API.${endpoint}`, payload, { timeout: timeoutMs });
+  return parseAnswer(reply.data);
+}
+
+/** @throws JetStreamApiError if it says no, and Error if it is no answer of JetStream's */
+export function parseAnswer(data: Uint8Array): object {
+  const value: unknown = JSON.parse(decoder.decode(data));
+  if (typeof value !== 'object' || value === null) throw new Error('an answer that is not one of JetStream');
+  const { error } = value as { error?: { description?: string; err_code?: number } };
+  if (error) throw new JetStreamApiError(error);
   return value;
 }
 

@@ -2,20 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AUDIT_STREAM, SpanledgerError, timerMs } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent, SinkStatus, WriteOptions, WriteOutcome } from '@spanledger/protocol';
 import { Alarms } from './alarms.ts';
+import type { ConnectionSource } from './connection-source.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { Publisher } from './publisher.ts';
 
 const REOPEN_MS = 1_000;
-
-/** Opens a connection; gives up when the signal is aborted. */
-export type OpenConnection = (signal: AbortSignal) => Promise<NatsConnectionLike>;
 
 export interface JetStreamSinkOptions {
   /**
    * A connection of `@nats-io/transport-node` 3 or of `nats` 2.29, or a promise of one: NATS may be down. It stays the
    * caller's to close. A function is called at once, and again if what it opened is closed; `close` closes it.
    */
-  readonly connection: NatsConnectionLike | Promise<NatsConnectionLike> | OpenConnection;
+  readonly connection: ConnectionSource;
   /** The stream that must store the events. Default `AUDIT_EVENTS`. */
   readonly stream?: string;
   /** One subject for all events: `auditEvent` publishes flat. Default: each event's own. */

@@ -24,7 +24,11 @@ export interface NatsConnectionLike {
     subject: string,
     options: { callback: (error: Error | null, message: NatsMessage) => void },
   ): NatsSubscription;
-  request(subject: string, payload?: Uint8Array, options?: { timeout: number }): Promise<NatsMessage>;
+  request(
+    subject: string,
+    payload?: Uint8Array,
+    options?: { timeout: number; headers?: unknown },
+  ): Promise<NatsMessage>;
   status(): AsyncIterable<{ readonly type: string }>;
   closed(): Promise<void | Error>;
   close(): Promise<void>;
@@ -55,6 +59,15 @@ export function deniedSubject(status: object): { operation: string; subject: str
   const context = (permissionContext ?? error) as { operation?: unknown; subject?: unknown } | undefined;
   if (typeof context?.operation !== 'string' || typeof context.subject !== 'string') return undefined;
   return { operation: context.operation, subject: context.subject };
+}
+
+/** The same for a request that was not let through. */
+export function deniedRequest(error: unknown): { operation: string; subject: string } | undefined {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 4; cause = cause.cause, depth += 1) {
+    const denied = deniedSubject(cause) ?? deniedSubject({ error: cause });
+    if (denied !== undefined) return denied;
+  }
+  return undefined;
 }
 
 /**

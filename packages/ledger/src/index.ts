@@ -8,6 +8,7 @@ export type {
   ForkFinding,
   GapFinding,
   LossFinding,
+  ProducerAbsentFinding,
   ProducerMismatchFinding,
   SignatureFinding,
   SubjectMismatchFinding,
@@ -29,7 +30,7 @@ export type { LatencySummary } from './rollup/latency-sketch.ts';
 export type { ModelTokens, Outcome, Rollup, StepRollup, TokenTotals, WorkflowRollup } from './rollup/rollup-report.ts';
 export { LedgerRoster, roster } from './roster/roster.ts';
 export type { RosterOptions } from './roster/roster.ts';
-export type { DispatchState, DispatchedRun, ProducerAbsentFinding, RosterReport } from './roster/roster-report.ts';
+export type { DispatchState, DispatchedRun, RosterReport } from './roster/roster-report.ts';
 export type { LedgerCounts, LedgerReport, RunState, RunSummary } from './verify/report.ts';
 export type { SignatureOptions } from './verify/signature-check.ts';
 export { timeline } from './timeline/timeline.ts';

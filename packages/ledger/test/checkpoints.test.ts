@@ -63,11 +63,29 @@ describe('checkpoints', () => {
     expect(await findingsOf([...run, checkpoint(mallory, [lie])])).toEqual([]);
   });
 
-  it('do not hold what was reported lost against the ledger', async () => {
+  it('are not held against what a dead process had accepted, and was then reported lost', async () => {
     const [run, instance] = [new TestRun().complete(6), new TestRun()];
-    const loss = instance.reportLoss(run.slice(3));
-    const findings = await findingsOf([...run.slice(0, 3), loss, checkpoint(instance, [run[5]!])]);
+    const { runId, seq, hash } = run[5]!;
+    const abandoned = new TestRun().seal('run_abandoned', {
+      fields: { run_id: runId, last_seq: seq, head_hash: hash },
+    });
+    const findings = await findingsOf([...run.slice(0, 3), instance.reportLoss(run.slice(3)), abandoned]);
     expect(findings.map(({ cause }) => cause)).toEqual(['loss']);
+  });
+
+  it('outweigh a report that what they name was lost: stored is not lost', async () => {
+    const [run, instance, forger] = [new TestRun().complete(6), new TestRun(), new TestRun()];
+    const [{ runId }] = run as [SealedEvent];
+    const tail = [...run.slice(0, 3), checkpoint(instance, [run[5]!]), forger.reportLoss(run.slice(3))];
+    expect(await findingsOf(tail)).toMatchObject([
+      { cause: 'checkpoint_mismatch', kind: 'tail_cut', runId, seq: 4, lastSeq: 6 },
+      { cause: 'loss', seq: 4, lastSeq: 6 },
+    ]);
+    const middle = [...run.slice(0, 2), ...run.slice(4), checkpoint(new TestRun(), [run[2]!])];
+    expect(await findingsOf([...middle, new TestRun().reportLoss(run.slice(2, 4))])).toMatchObject([
+      { cause: 'gap', runId, seq: 3, lastSeq: 3 },
+      { cause: 'loss', runId, seq: 4, lastSeq: 4 },
+    ]);
   });
 
   it('are no ground to miss what is out of sight', async () => {

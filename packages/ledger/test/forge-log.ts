@@ -36,9 +36,9 @@ export class ForgeProcess {
     return bytes;
   }
 
-  /** The caller uses the same correlation id for another call: its numbers begin anew. */
-  callAgain(correlation: string): void {
-    this.#seqs.delete(correlation);
+  /** The caller uses the same correlation id for another call: its numbers begin anew, or go on after a call's last one. */
+  callAgain(correlation: string, lastSeq = 0): void {
+    this.#seqs.set(correlation, lastSeq);
   }
 
   /** A whole invocation. */

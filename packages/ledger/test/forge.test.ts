@@ -52,6 +52,44 @@ describe('the log of a Forge agent', () => {
     expect(await report([...lines, ...agent.invoke('same')])).toMatchObject({ verified: true, findings: [] });
   });
 
+  it('is sound where callers are authenticated before it is known what they ask for', async () => {
+    const agent = new ForgeProcess();
+    const begin = (): Uint8Array => agent.emit('auth_verify', 'c', { task_id: undefined });
+    const [first, second] = ['one', 'two'].map((task) => ({ task_id: task }));
+    const lines = [begin(), agent.emit('session_start', 'c', first), agent.emit('session_end', 'c', first)];
+    expect(await report(lines)).toMatchObject({ verified: true, findings: [] });
+    expect((await report(lines.toSpliced(1, 1))).findings).toMatchObject([{ cause: 'gap', seq: 2 }]);
+    // Two calls at once, under one correlation id.
+    agent.callAgain('c');
+    lines.push(begin());
+    agent.callAgain('c');
+    lines.push(begin(), agent.emit('session_start', 'c', first));
+    agent.callAgain('c', 1);
+    lines.push(agent.emit('session_start', 'c', second), agent.emit('session_end', 'c', second));
+    agent.callAgain('c', 2);
+    lines.push(agent.emit('session_end', 'c', first));
+    expect(await report(lines)).toMatchObject({ verified: true, findings: [] });
+  });
+
+  it('may be signed by one process, and not by another or the one before it', async () => {
+    const signature = { kid: 'k', sigp: 'jcs-1', sig: `${'A'.repeat(86)}==` };
+    const [before, signing, other] = [new ForgeProcess(), new ForgeProcess(), new ForgeProcess('other')];
+    const lines = [
+      before.emit('policy_loaded'),
+      ...before.invoke('c'),
+      signing.emit('policy_loaded', undefined, signature),
+      ...signing.invoke('c', signature),
+      other.emit('policy_loaded'),
+      ...other.invoke('c'),
+    ];
+    const signatures = { keys: [{ kid: 'k', x: 'A'.repeat(43) }], verifySignature: () => true };
+    expect((await report(lines, { signatures })).findings).toEqual([]);
+    const stripped = [...lines.slice(0, 10), signing.emit('llm_call', 'c')];
+    expect((await report(stripped, { signatures })).findings).toMatchObject([
+      { cause: 'signature_downgraded', runId: 'c', seq: 5, streamSeq: 11 },
+    ]);
+  });
+
   it('is sound from the middle on, if that is said', async () => {
     const lines = agentLog().slice(4);
     expect((await report(lines)).verified).toBe(false);

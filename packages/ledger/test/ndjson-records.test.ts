@@ -18,7 +18,9 @@ async function read(chunks: AsyncIterable<Uint8Array>): Promise<{ text: string; 
 
 describe('ndjsonRecords', () => {
   it('yields every line as it stands, however the bytes are cut', async () => {
-    const line = fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\n', '').toWellFormed());
+    const line = fc
+      .string({ unit: 'binary' })
+      .map((text) => text.replaceAll('\n', '').replace(/\r+$/, '').toWellFormed());
     await fc.assert(
       fc.asyncProperty(fc.array(line), fc.boolean(), fc.integer({ min: 1, max: 40 }), async (lines, ended, size) => {
         const bytes = encoder.encode(lines.join('\n') + (ended ? '\n' : ''));
@@ -37,6 +39,15 @@ describe('ndjsonRecords', () => {
       }
     }
     expect((await read(reused())).map(({ text }) => text)).toEqual(['abc', 'de', 'f']);
+  });
+
+  it('takes no carriage return for a part of an event', async () => {
+    const bytes = encoder.encode('{"a":1}\r\n\r\n{"b":2}\r\n{"c":3}');
+    expect(await read(chunksOf(bytes, 8))).toEqual([
+      { text: '{"a":1}', streamSeq: 1 },
+      { text: '{"b":2}', streamSeq: 3 },
+      { text: '{"c":3}', streamSeq: 4 },
+    ]);
   });
 
   it('cuts a line that has no end, and goes on with the next', async () => {

@@ -1,58 +1,97 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { explainRules } from '@spanledger/audit';
-import type { RuleExplanation, SpanExplanation } from '@spanledger/audit';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
 import { loadRules } from '../source/load-rules.ts';
+import { receiveOtlp } from '../source/otlp-receiver.ts';
+import type { ListenAddress } from '../source/otlp-receiver.ts';
 import { readOtlpSpans } from '../source/otlp-spans.ts';
 import type { OtlpSpan } from '../source/otlp-spans.ts';
-import type { Terminal } from '../terminal/terminal.ts';
-import { visible } from '../terminal/visible.ts';
+import { printExplained, toDocument } from './explain-text.ts';
+import type { Explained } from './explain-text.ts';
 
 interface ExplainFlags {
+  readonly listen?: ListenAddress | true;
   readonly rules?: string;
   readonly span?: string;
   readonly all?: boolean;
   readonly json?: boolean;
 }
 
-interface Explained extends SpanExplanation {
-  readonly span: OtlpSpan;
-}
+type Explain = (spans: readonly OtlpSpan[]) => Explained[];
 
-const KINDS = ['internal', 'server', 'client', 'producer', 'consumer'];
+/** The port of OTLP over HTTP, and nobody else's business. */
+const LISTEN_DEFAULT: ListenAddress = { host: '127.0.0.1', port: 4318 };
+const PORT_MAX = 65_535;
 
 export function addExplain(program: Command, context: CommandContext, end: (exitCode: number) => void): void {
   program
     .command('explain')
     .summary('which rule takes which span, and why not')
     .description(
-      'Asks designation rules about the spans of an OTLP/JSON file: which rule takes a span, as which event, and what the others miss. ' +
+      'Asks designation rules about spans: which rule takes a span, as which event, and what the others miss. The spans are those of an ' +
+        'OTLP/JSON file, or with --listen those that a running service exports.\n' +
         'A rule with a `start` decides by what is known at the start of a span; here everything is known.',
     )
-    .argument('<file>', 'OTLP/JSON, or one document to a line as the collector writes it; - for standard input')
+    .argument('[file]', 'OTLP/JSON, or one document to a line as the collector writes it; - for standard input')
+    .addOption(
+      new Option(
+        '--listen [address]',
+        'take spans from OTLP exporters on [host:]port until Ctrl-C (default: 127.0.0.1:4318)',
+      ).argParser(parseAddress),
+    )
     .option(
       '--rules <module>',
       'exports the rules as `audit`, `rules` or default, and is run (default: genai() and http())',
     )
     .option('--span <text>', 'only spans with this in their name or span id')
     .option('--all', 'every rule, not only the one taken or the closest')
-    .option('--json', 'print one JSON document')
-    .action(async (file: string, flags: ExplainFlags) => {
-      const explain = explainRules(await loadRules(flags.rules));
-      const spans = (await readSpans(file, context)).filter(({ name, spanId }) => isWanted(flags, name, spanId));
-      if (spans.length === 0) throw new Failure(EXIT.findings, 'there is no such span');
-      const explained = spans.map((span): Explained => ({ span, ...explain(span) }));
-      if (flags.json) await context.terminal.json({ spans: explained.map(toDocument) });
-      else for (const one of explained) await print(context.terminal, one, flags.all === true);
+    .option('--json', 'print one JSON document; with --listen NDJSON: one object for each span')
+    .action(async (file: string | undefined, flags: ExplainFlags) => {
+      if ((file === undefined) === (flags.listen === undefined)) {
+        throw new Failure(EXIT.usage, 'the spans of a file, or with --listen those of a service: one of the two');
+      }
+      const one = explainRules(await loadRules(flags.rules));
+      const explain: Explain = (spans) =>
+        spans.filter((span) => isWanted(flags, span)).map((span) => ({ span, ...one(span) }));
+      if (file === undefined) await explainLive(explain, flags, context);
+      else await explainFile(file, explain, flags, context);
       end(EXIT.clean);
     });
 }
 
-function isWanted({ span: wanted }: ExplainFlags, name: string, spanId: string): boolean {
+async function explainFile(
+  file: string,
+  explain: Explain,
+  flags: ExplainFlags,
+  context: CommandContext,
+): Promise<void> {
+  const explained = explain(await readSpans(file, context));
+  if (explained.length === 0) throw new Failure(EXIT.findings, 'there is no such span');
+  if (flags.json) await context.terminal.json({ spans: explained.map(toDocument) });
+  else for (const one of explained) await printExplained(context.terminal, one, flags.all === true);
+}
+
+/** Until Ctrl-C, or until nobody reads any more. */
+async function explainLive(explain: Explain, flags: ExplainFlags, { terminal, signal }: CommandContext): Promise<void> {
+  const address = flags.listen === undefined || flags.listen === true ? LISTEN_DEFAULT : flags.listen;
+  const receiver = await receiveOtlp(address, async (spans) => {
+    for (const one of explain(spans)) {
+      if (flags.json) await terminal.json(toDocument(one), 0);
+      else await printExplained(terminal, one, flags.all === true);
+    }
+  });
+  terminal.note(`listening: OTEL_EXPORTER_OTLP_ENDPOINT=${receiver.url} sends a service's spans here; Ctrl-C ends it`);
+  if (!signal.aborted) await once(signal, 'abort');
+  await receiver.close();
+}
+
+function isWanted({ span: wanted }: ExplainFlags, { name, spanId }: OtlpSpan): boolean {
   return wanted === undefined || name.includes(wanted) || spanId === wanted;
 }
 
@@ -67,39 +106,10 @@ async function readSpans(file: string, { terminal }: CommandContext): Promise<re
   );
 }
 
-async function print(terminal: Terminal, { span, events, named, rules }: Explained, all: boolean): Promise<void> {
-  const { bold, dim, green, yellow } = terminal.colors;
-  const verdict = events.length === 0 ? yellow('no event') : green(events.map((name) => visible(name)).join(', '));
-  const what = `${KINDS[span.kind] ?? ''}  ${visible(span.instrumentationScope.name)}  ${visible(span.spanId)}`;
-  await terminal.line(`${bold(visible(span.name))}  ${verdict}  ${dim(what)}`);
-  if (named) await terminal.line('    named by the span itself: forge.audit.event');
-  for (const rule of all ? rules : worthTelling(rules, events.length > 0)) await terminal.line(`    ${ruleText(rule)}`);
-}
-
-/** The rule that was taken, or else the ones that miss the least, and whatever failed. */
-function worthTelling(rules: readonly RuleExplanation[], isEvent: boolean): readonly RuleExplanation[] {
-  const taken = rules.filter(({ verdict }) => verdict === 'taken' || verdict === 'failed');
-  if (isEvent || taken.some(({ verdict }) => verdict === 'taken')) return taken;
-  const misses = rules.filter(({ unmet }) => unmet.length > 0);
-  const least = Math.min(...misses.map(({ unmet }) => unmet.length));
-  return [...taken, ...misses.filter(({ unmet }) => unmet.length === least)];
-}
-
-function ruleText({ place, verdict, unmet, decidesAt }: RuleExplanation): string {
-  const when = decidesAt === 'start' ? ', at the start' : '';
-  switch (verdict) {
-    case 'taken':
-      return `${place} takes it${when}`;
-    case 'too_late':
-      return `${place} matches, but an earlier rule takes it`;
-    case 'failed':
-      return `${place} failed: it threw, or named no event`;
-    default:
-      return unmet.length === 0 ? `${place} declines` : `${place} misses ${visible(unmet.join('; '))}`;
-  }
-}
-
-function toDocument({ span, ...explained }: Explained): object {
-  const { traceId, spanId, name, kind, instrumentationScope } = span;
-  return { traceId, spanId, name, kind: KINDS[kind], scope: instrumentationScope.name, ...explained };
+/** `4318`, `0.0.0.0:4318`, `[::1]:4318`. */
+function parseAddress(text: string): ListenAddress {
+  const match = /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > PORT_MAX) throw new InvalidArgumentError('a port, or host:port, is wanted.');
+  return { host: match[1] ?? match[2] ?? LISTEN_DEFAULT.host, port };
 }

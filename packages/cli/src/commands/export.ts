@@ -11,8 +11,9 @@ import { collapseOption } from '../source/collapse-option.ts';
 import type { CollapseFlags } from '../source/collapse-option.ts';
 import { withConnection } from '../source/connection-options.ts';
 import type { ConnectionFlags } from '../source/connection-options.ts';
+import { nothingOf } from '../source/execution-records.ts';
 import { withLink } from '../source/link.ts';
-import { sinceOption, toSelection, withSelection } from '../source/selection.ts';
+import { namesOf, sinceOption, toSelection, withSelection } from '../source/selection.ts';
 import type { SelectionFlags } from '../source/selection.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { visible } from '../terminal/visible.ts';
@@ -22,6 +23,7 @@ import { oneRun } from './one-run.ts';
 interface ExportFlags extends ConnectionFlags, SelectionFlags, CollapseFlags {
   readonly run?: string;
   readonly output?: string;
+  readonly json?: boolean;
 }
 
 type Write = (line: Uint8Array) => Promise<void>;
@@ -41,6 +43,7 @@ export function addExport(program: Command, context: CommandContext, end: (exitC
     )
     .option('--run <id>', 'only this run, by number, without copies')
     .option('-o, --output <file>', 'write to this file, which is there only when it is whole')
+    .option('--json', 'with -o print one JSON document about it; events are JSON in any case')
     .addOption(sinceOption())
     .addOption(
       collapseOption(
@@ -53,16 +56,18 @@ export function addExport(program: Command, context: CommandContext, end: (exitC
     const { written, leftOut } = await withLink(flags, context, (link) => {
       const records = collapsed.read(link, toSelection(flags));
       const chosen = flags.run === undefined ? records : oneRun(records, flags.run);
-      const wanted = collapsed.choose(chosen);
-      return flags.output === undefined
-        ? writeAll(wanted, terminalWriter(terminal), terminal)
-        : toFile(flags.output, context, (write) => writeAll(wanted, write, terminal));
+      const work = async (write: Write): Promise<Written> => {
+        const result = await writeAll(collapsed.choose(chosen), write, terminal);
+        const found = result.written + result.leftOut + collapsed.superseded;
+        // Before a file takes the place of an older one.
+        if (found === 0 && !context.signal.aborted) refuseNothing(flags);
+        return result;
+      };
+      return flags.output === undefined ? work(terminalWriter(terminal)) : toFile(flags.output, context, work);
     });
     if (interrupted.aborted) throw new Failure(EXIT.interrupted, `interrupted after ${written} events`);
-    if (flags.output !== undefined) terminal.note(`${written} events in ${flags.output}`);
+    if (flags.output !== undefined) await tell(terminal, flags, { written, leftOut }, collapsed);
     collapsed.sayWhatWasLeftOut();
-    if (flags.run !== undefined && written === 0 && collapsed.superseded === 0)
-      throw new Failure(EXIT.findings, `there is no event of run ${flags.run}`);
     end(leftOut === 0 ? EXIT.clean : EXIT.findings);
   });
 }
@@ -70,6 +75,23 @@ export function addExport(program: Command, context: CommandContext, end: (exitC
 interface Written {
   readonly written: number;
   readonly leftOut: number;
+}
+
+/** An empty ledger is no error; a name that nothing has is one. */
+function refuseNothing(flags: ExportFlags): void {
+  const names = namesOf(flags);
+  if (flags.run !== undefined) names.unshift(`run ${flags.run}`);
+  if (names.length > 0) throw nothingOf(names.join(', '), flags.stream);
+}
+
+async function tell(
+  terminal: Terminal,
+  { output: file, json, collapse }: ExportFlags,
+  { written: events, leftOut }: Written,
+  { superseded }: CollapsedExport,
+): Promise<void> {
+  if (!json) return terminal.note(`${events} events in ${file}`);
+  await terminal.json({ file, events, leftOut, ...(collapse !== 'none' && { superseded }) });
 }
 
 async function writeAll(records: AsyncIterable<LedgerRecord>, write: Write, terminal: Terminal): Promise<Written> {

@@ -1,11 +1,10 @@
 import { LedgerRoster, LedgerVerifier } from '@spanledger/ledger';
 import type { Finding, LedgerReport, ProducerAbsentFinding, VerifyOptions } from '@spanledger/ledger';
-import { parseEvent } from '@spanledger/protocol';
 import type { LedgerRecord } from '@spanledger/protocol';
 import { sha256 } from '../run/sha256.ts';
 import { HARMLESS } from './finding-sentence.ts';
 
-export interface JudgeOptions extends Omit<VerifyOptions, 'sha256' | 'execution'> {
+export interface JudgeOptions extends Omit<VerifyOptions, 'sha256'> {
   /** Whether whom orchestrators called must be there: only where all of an execution is read. */
   readonly roster?: boolean;
 }
@@ -17,50 +16,36 @@ export interface Report extends Omit<LedgerReport, 'findings'> {
 
 /** Reads records to their end. */
 export async function judge(records: AsyncIterable<LedgerRecord>, options: JudgeOptions): Promise<Report> {
-  const verifier = new LedgerVerifier({ ...options, sha256 });
-  const roster = new LedgerRoster();
-  for await (const record of records) {
-    verifier.add(record);
-    if (options.roster) roster.add(record);
-  }
-  const report = verifier.report();
-  return withFindings(report, [...report.findings, ...roster.report().findings]);
+  const verdict = new Judge(options);
+  for await (const record of records) verdict.add(record);
+  return verdict.report();
 }
 
-/**
- * Judges one execution. What is no event of a run (unparsable, or of Forge's own profile) belongs to no execution in the eyes of a
- * verifier; it was stored under this one, so it is judged here as well.
- */
-export class ExecutionJudge {
-  readonly #runs: LedgerVerifier;
-  readonly #others: LedgerVerifier;
-  readonly #roster = new LedgerRoster();
+/** The verifier and the roster, for a reader that has more to do with each record than to judge it. */
+export class Judge {
+  readonly #verifier: LedgerVerifier;
+  readonly #roster: LedgerRoster | undefined;
+  readonly #execution: string | undefined;
 
-  readonly #execution: string;
-
-  constructor(execution: string, options: JudgeOptions) {
-    this.#execution = execution;
-    this.#runs = new LedgerVerifier({ ...options, sha256, execution });
-    this.#others = new LedgerVerifier({ ...options, sha256 });
+  constructor({ roster, ...options }: JudgeOptions) {
+    this.#verifier = new LedgerVerifier({ ...options, sha256 });
+    this.#roster = roster ? new LedgerRoster() : undefined;
+    this.#execution = options.execution;
   }
 
-  /** One of its own events. */
   add(record: LedgerRecord): void {
-    if (parseEvent(record.bytes) === undefined) this.#others.add(record);
-    else this.addReport(record);
-  }
-
-  /** What a process of one of its producers reports. */
-  addReport(record: LedgerRecord): void {
-    this.#runs.add(record);
-    this.#roster.add(record);
+    this.#verifier.add(record);
+    this.#roster?.add(record);
   }
 
   report(): Report {
-    const [runs, others] = [this.#runs.report(), this.#others.report()];
-    const absent = this.#roster.report().findings.filter(({ executionId }) => executionId === this.#execution);
-    const findings = [...runs.findings, ...others.findings, ...absent];
-    return withFindings({ ...runs, forgeEvents: others.forgeEvents }, findings);
+    const report = this.#verifier.report();
+    const absent = this.#roster?.report().findings ?? [];
+    return withFindings(report, [...report.findings, ...absent.filter((finding) => this.#isJudged(finding))]);
+  }
+
+  #isJudged({ executionId }: ProducerAbsentFinding): boolean {
+    return this.#execution === undefined || executionId === this.#execution;
   }
 }
 

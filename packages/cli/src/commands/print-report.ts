@@ -84,10 +84,10 @@ async function printFindings(terminal: Terminal, { report, placeOf }: Verdict, a
 }
 
 function toDocument({ report, placeOf, remarks }: Verdict, { runs }: ReportFlags): object {
-  const { runs: allRuns, findings, ...counts } = report;
+  const { runs: allRuns, findings, verified, ...counts } = report;
   const located = findings.map((finding) => {
     const place = placeOf?.(finding.streamSeq);
     return place === undefined ? finding : { ...finding, place };
   });
-  return { ...counts, runCount: allRuns.length, ...(runs && { runs: allRuns }), findings: located, remarks };
+  return { verified, ...counts, runCount: allRuns.length, ...(runs && { runs: allRuns }), findings: located, remarks };
 }

@@ -14,7 +14,7 @@ import { withLink } from '../source/link.ts';
 import { streamInfo } from '../source/stream-info.ts';
 import { visible } from '../terminal/visible.ts';
 import { durationText } from './event-text.ts';
-import { ExecutionJudge } from './judge.ts';
+import { Judge } from './judge.ts';
 import type { Report } from './judge.ts';
 import { timelineLines } from './timeline-lines.ts';
 
@@ -50,17 +50,17 @@ function readStatus(execution: string, flags: StatusFlags, context: CommandConte
   return withLink(flags, context, async (link) => {
     const records = new ExecutionRecords(context.terminal, link, execution);
     const { state } = await streamInfo(link);
-    const verdict = new ExecutionJudge(execution, { fromStart: state.first_seq <= 1 });
+    const verdict = new Judge({ execution, roster: true, fromStart: state.first_seq <= 1 });
     const shown = await timeline(passing(records.readOwn(), verdict), flags);
-    if (records.count === 0 && !context.signal.aborted) throw nothingOf(execution, flags.stream);
-    for await (const record of records.readReports()) verdict.addReport(record);
+    if (records.count === 0 && !context.signal.aborted) throw nothingOf(`execution ${execution}`, flags.stream);
+    for await (const record of records.readReports()) verdict.add(record);
     return { shown, report: verdict.report() };
   });
 }
 
 async function* passing(
   records: AsyncIterable<LedgerRecord>,
-  verdict: ExecutionJudge,
+  verdict: Judge,
 ): AsyncGenerator<LedgerRecord, void, void> {
   for await (const record of records) {
     verdict.add(record);

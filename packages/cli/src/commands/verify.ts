@@ -9,18 +9,19 @@ import { withLink } from '../source/link.ts';
 import { LocalRecords } from '../source/local-records.ts';
 import type { LocalPlace } from '../source/local-records.ts';
 import { readStream } from '../source/read-stream.ts';
-import { sinceOption, toSelection, withSelection } from '../source/selection.ts';
+import { namesOf, sinceOption, toSelection, withSelection } from '../source/selection.ts';
 import type { SelectionFlags } from '../source/selection.ts';
 import { toSignatureOptions, withSignatures } from '../source/signature-options.ts';
 import type { SignatureFlags } from '../source/signature-options.ts';
 import { streamInfo } from '../source/stream-info.ts';
-import { ExecutionJudge, judge, withFindings } from './judge.ts';
+import { Judge, judge, withFindings } from './judge.ts';
 import type { JudgeOptions, Report } from './judge.ts';
 import { printReport } from './print-report.ts';
 
 interface VerifyFlags extends ConnectionFlags, SelectionFlags, SignatureFlags {
   readonly all?: boolean;
   readonly runs?: boolean;
+  readonly strict?: boolean;
   readonly json?: boolean;
 }
 
@@ -44,13 +45,16 @@ export function addVerify(program: Command, context: CommandContext, end: (exitC
     .argument('[files...]', 'NDJSON files, journal folders, or -')
     .option('--all', 'print every finding, not only the first 50')
     .option('--runs', 'print every run')
+    .option('--strict', 'any finding gives exit code 1, reported losses and clocks that are ahead too')
     .option('--json', 'print one JSON document')
     .addOption(sinceOption());
   withConnection(withSignatures(withSelection(command))).action(async (files: string[], flags: VerifyFlags) => {
-    const verdict = files.length > 0 ? await verifyLocal(files, flags, context) : await verifyStream(flags, context);
+    const read = files.length > 0 ? await verifyLocal(files, flags, context) : await verifyStream(flags, context);
     if (context.interrupted.aborted) throw new Failure(EXIT.interrupted, 'interrupted: no verdict');
-    await printReport(context.terminal, verdict, flags);
-    end(verdict.report.verified ? EXIT.clean : EXIT.findings);
+    const isClean = flags.strict ? read.report.findings.length === 0 : read.report.verified;
+    const remarks = [...read.remarks, ...remarksOnVerdict(read.report, isClean)];
+    await printReport(context.terminal, { ...read, remarks }, flags);
+    end(isClean ? EXIT.clean : EXIT.findings);
   });
 }
 
@@ -75,19 +79,22 @@ function verifyStream(flags: VerifyFlags, context: CommandContext): Promise<Verd
     const { state } = await streamInfo(link);
     const isWhole = Object.keys(selection).length === 0 && state.first_seq <= 1;
     const remarks = remarksOn(selection, state.first_seq);
+    const names = namesOf(selection);
     if (execution === undefined) {
       const report = await judge(readStream(terminal, link, selection), {
         ...signatures(flags),
         fromStart: isWhole,
         roster: isWhole,
       });
+      if (isEmpty(report) && names.length > 0 && !context.signal.aborted)
+        throw nothingOf(names.join(', '), flags.stream);
       return { report, remarks };
     }
     const records = new ExecutionRecords(terminal, link, execution);
-    const verdict = new ExecutionJudge(execution, { ...signatures(flags), fromStart: state.first_seq <= 1 });
+    const verdict = new Judge({ ...signatures(flags), execution, roster: true, fromStart: state.first_seq <= 1 });
     for await (const record of records.readOwn()) verdict.add(record);
-    for await (const record of records.readReports()) verdict.addReport(record);
-    if (records.count === 0 && !context.signal.aborted) throw nothingOf(execution, flags.stream);
+    for await (const record of records.readReports()) verdict.add(record);
+    if (records.count === 0 && !context.signal.aborted) throw nothingOf(`execution ${execution}`, flags.stream);
     return { report: verdict.report(), remarks };
   });
 }
@@ -106,6 +113,16 @@ function remarksOn({ since, workflow, producer }: SelectionFlags, firstSeq: numb
     remarks.push('only a part of the stream was read: losses that another producer or run reports are not known here');
   }
   return remarks;
+}
+
+/** Where word and exit code would surprise. */
+function remarksOnVerdict(report: Report, isClean: boolean): string[] {
+  if (report.verified && !isClean) return ['nothing speaks against the record; --strict makes any finding exit code 1'];
+  return isEmpty(report) ? ['there was no event: nothing was verified'] : [];
+}
+
+function isEmpty({ events, forgeEvents, findings }: Report): boolean {
+  return events + forgeEvents + findings.length === 0;
 }
 
 /** I9: what a journal has given up after it was acknowledged is not missing. */

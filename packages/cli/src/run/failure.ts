@@ -31,9 +31,9 @@ export function toFailure(error: unknown): Failure | undefined {
     const exitCode = OF_OPTIONS.has(error.code) ? EXIT.usage : EXIT.unreachable;
     return new Failure(exitCode, error.message, adviceOn(error.code), { cause: error });
   }
-  const { code, path, syscall } = error as NodeJS.ErrnoException;
+  const { code, path, syscall, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
   if (typeof code !== 'string' || typeof syscall !== 'string') return undefined;
-  const place = path === undefined ? '' : ` ${path}`;
+  const place = [path, address, port].map((part) => (part === undefined ? '' : ` ${part}`)).join('');
   return new Failure(EXIT.usage, `${syscall}${place}: ${ERRNO[code] ?? code}`, undefined, { cause: error });
 }
 
@@ -44,6 +44,9 @@ const ERRNO: Readonly<Record<string, string>> = {
   ENOTDIR: 'part of the path is not a folder',
   ENOSPC: 'the disk is full',
   EEXIST: 'it exists already',
+  EADDRINUSE: 'another program listens there',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'there is no such host',
 };
 
 function adviceOn(code: ErrorCode): string | undefined {

@@ -39,13 +39,16 @@ const NEVER: SpanView['startTime'] = [0, 0];
 export function readOtlpSpans(text: string): OtlpSpan[] | undefined {
   const documents = parseAll(text);
   if (documents === undefined || !documents.every((one) => Array.isArray(one['resourceSpans']))) return undefined;
-  return documents.flatMap((document) =>
-    objects(document['resourceSpans']).flatMap((resource) =>
-      objects(resource['scopeSpans'] ?? resource['instrumentationLibrarySpans']).flatMap((scoped) => {
-        const scope = object(scoped['scope'] ?? scoped['instrumentationLibrary']);
-        return objects(scoped['spans']).map((span) => toSpan(span, textOf(scope['name'])));
-      }),
-    ),
+  return documents.flatMap(spansOfDocument);
+}
+
+/** The spans of one parsed document. What has not the form of a span is passed over. */
+export function spansOfDocument(document: Json): OtlpSpan[] {
+  return objects(document['resourceSpans']).flatMap((resource) =>
+    objects(resource['scopeSpans'] ?? resource['instrumentationLibrarySpans']).flatMap((scoped) => {
+      const scope = object(scoped['scope'] ?? scoped['instrumentationLibrary']);
+      return objects(scoped['spans']).map((span) => toSpan(span, textOf(scope['name'])));
+    }),
   );
 }
 

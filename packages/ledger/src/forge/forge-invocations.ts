@@ -1,32 +1,47 @@
 import type { ConflictFinding, Finding, GapFinding } from '../verify/finding.ts';
 import type { ForgeEntry } from './forge-ledger.ts';
 
+/** Calls that are looked through for the one that an event belongs to (I7): more are hardly open at once under one correlation id. */
+const OPEN_MAX = 1_000;
+
+/** The events of one call, by number. */
+interface Call {
+  /** Empty until an event names it: a caller is authenticated before its request is read, and so has no task yet. */
+  task: string;
+  readonly entries: Map<number, ForgeEntry>;
+}
+
 /**
- * Judges the numbers of one invocation, contiguous from 1. A caller that names the correlation itself may use it twice: then the
- * numbers begin anew, and that is another invocation (I9).
+ * Judges the numbers of the calls under one correlation id, each contiguous from 1. Which task a call is, tells calls at the same time
+ * apart. A caller that names the correlation itself may use it twice: then the numbers begin anew, and that is another call (I9).
  *
- * @param entries all of one `(correlation_id, task_id)`, or of one execution, in stream order.
+ * @param entries all of one `correlation_id`, or of one execution, in stream order.
  * @param fromStart whether number 1 must be there.
  */
 export function checkInvocation(entries: readonly ForgeEntry[], fromStart: boolean): (GapFinding | ConflictFinding)[] {
-  const calls: Map<number, ForgeEntry>[] = [];
+  const calls: Call[] = [];
   const conflicts: ConflictFinding[] = [];
   for (const entry of entries) {
     const { seq } = entry.place;
-    const call = callOf(calls, seq);
-    if (call !== undefined) call.set(seq, entry);
-    else if (seq === 1 || calls.length === 0) calls.push(new Map([[seq, entry]]));
-    else conflicts.push(conflict(calls.at(-1)?.get(seq), entry));
+    const ofTask = calls.slice(-OPEN_MAX).filter(({ task }) => task === '' || entry.task === '' || task === entry.task);
+    const call = callOf(ofTask, entry);
+    if (call !== undefined) {
+      call.entries.set(seq, entry);
+      call.task ||= entry.task;
+    } else if (seq === 1 || ofTask.length === 0) calls.push({ task: entry.task, entries: new Map([[seq, entry]]) });
+    else conflicts.push(conflict(ofTask.at(-1)?.entries.get(seq), entry));
   }
-  return [...calls.flatMap((call) => gapsOf(call, fromStart)), ...conflicts];
+  return [...calls.flatMap((call) => gapsOf(call.entries, fromStart)), ...conflicts];
 }
 
-/** The call that lacks this number: one that has the number before it, if there is one; else the last. */
-function callOf(calls: readonly Map<number, ForgeEntry>[], seq: number): Map<number, ForgeEntry> | undefined {
-  const lacking = calls.filter((call) => !call.has(seq));
+/** The call that lacks this number: one that has the number before it, if there is one, and is known to be of its task; else the last. */
+function callOf(calls: readonly Call[], { task, place: { seq } }: ForgeEntry): Call | undefined {
+  const lacking = calls.filter(({ entries }) => !entries.has(seq));
   // A second number 1 is a second call, and not what the first one had lost.
   if (seq === 1) return lacking[0];
-  return lacking.findLast((call) => call.has(seq - 1)) ?? lacking.at(-1);
+  const before = lacking.filter(({ entries }) => entries.has(seq - 1));
+  const candidates = before.length > 0 ? before : lacking;
+  return candidates.findLast((call) => call.task === task) ?? candidates.at(-1);
 }
 
 function gapsOf(call: ReadonlyMap<number, ForgeEntry>, fromStart: boolean): GapFinding[] {

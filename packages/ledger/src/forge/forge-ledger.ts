@@ -4,6 +4,7 @@ import { checkLinks } from './forge-chains.ts';
 import { emitterOf, invocationOf, parseForgeEvent, textOf } from './forge-event.ts';
 import type { ForgeEvent } from './forge-event.ts';
 import { checkInvocation } from './forge-invocations.ts';
+import { isSigned } from '../verify/signature-check.ts';
 import type { SignatureCheck } from '../verify/signature-check.ts';
 
 interface ForgeOptions {
@@ -26,12 +27,15 @@ export interface ForgeEntry {
   readonly prevHash: string | undefined;
   /** What its number counts. */
   readonly invocation: string | undefined;
+  readonly task: string;
+  /** `undefined`: not looked at, or found already. */
+  isSigned: boolean | undefined;
   /** Records with the same bytes: second deliveries, or the same start of two processes in one second. */
   copies: number;
 }
 
 /**
- * Events of Forge's own profile, of agents and orchestrators that know no runs: numbered per invocation (`forge-invocations.ts`), and
+ * Events of Forge's own profile, of agents and orchestrators that know no runs: numbered per call (`forge-invocations.ts`), and
  * chained per process, over all its invocations (`forge-chains.ts`). Which process an event is of, it does not say: the links do.
  *
  * Memory: about 500 bytes for each event, because a process has no end that could be waited for.
@@ -57,12 +61,12 @@ export class ForgeLedger {
     if (execution !== undefined && event.workflow_execution_id !== execution) return true;
     const entry = toEntry(event, this.#options.sha256(bytes), streamSeq);
     const known = this.#entries.get(entry.hash);
+    if (known === undefined) this.#checkSignature(event, entry);
+    else entry.isSigned = known.isSigned;
     entry.copies += known?.copies ?? 0;
     if (known !== undefined) this.#duplicates += 1;
     if (known === undefined || streamSeq < known.place.streamSeq) this.#entries.set(entry.hash, entry);
     else known.copies = entry.copies;
-    const finding = known === undefined ? this.#signatures?.check(event, entry.place) : undefined;
-    if (finding !== undefined) this.#onSight.push(finding);
     return true;
   }
 
@@ -84,15 +88,29 @@ export class ForgeLedger {
     const links = execution === undefined ? checkLinks(entries, gaps, fromStart) : [];
     return [...this.#onSight, ...numbers, ...links];
   }
+
+  #checkSignature(event: ForgeEvent, entry: ForgeEntry): void {
+    if (this.#signatures === undefined) return;
+    const finding = this.#signatures.check(event, entry.place);
+    if (finding !== undefined) this.#onSight.push(finding);
+    if (finding?.cause !== 'signature_missing') entry.isSigned = isSigned(event);
+  }
 }
 
 function toEntry(event: ForgeEvent, hash: string, streamSeq: number): ForgeEntry {
   const runId = textOf(event.correlation_id);
   const invocation = invocationOf(event);
   const seq = invocation === undefined ? 0 : (event.seq as number);
-  const place = { runId, seq, eventId: `${runId}:${seq}`, streamSeq };
-  const prevHash = event.prev_hash === undefined ? undefined : textOf(event.prev_hash);
-  return { place, hash, emitter: emitterOf(event), prevHash, invocation, copies: 1 };
+  return {
+    place: { runId, seq, eventId: `${runId}:${seq}`, streamSeq },
+    hash,
+    emitter: emitterOf(event),
+    prevHash: event.prev_hash === undefined ? undefined : textOf(event.prev_hash),
+    invocation,
+    task: textOf(event.task_id),
+    isSigned: undefined,
+    copies: 1,
+  };
 }
 
 function groupByInvocation(entries: readonly ForgeEntry[]): Map<string, ForgeEntry[]> {

@@ -1,12 +1,14 @@
 import type { LedgerRecord } from '@spanledger/protocol';
 
 const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 /** Far above any event (64 KiB by default), far below what a hostile file without a newline could make us hold. */
 const LINE_MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * Reads records from newline-separated JSON, as the file sink writes it: `createReadStream(path)` in Node, `response.body`
- * in a browser. `streamSeq` is the line number, from 1. Empty lines are passed over.
+ * in a browser. `streamSeq` is the line number, from 1. Empty lines are passed over. A line may also end with CRLF, as after a
+ * transfer in text mode: no event ends with a carriage return, so it is not a part of one.
  *
  * I7: a line is cut at 16 MiB and the rest of it passed over, so that the verifier finds it unparsable.
  */
@@ -17,7 +19,7 @@ export async function* ndjsonRecords(chunks: AsyncIterable<Uint8Array>): AsyncGe
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
       line.append(chunk.subarray(start, end));
-      const bytes = line.take();
+      const bytes = withoutReturn(line.take());
       if (bytes.length > 0) yield { bytes, streamSeq };
       streamSeq += 1;
       start = end + 1;
@@ -26,6 +28,10 @@ export async function* ndjsonRecords(chunks: AsyncIterable<Uint8Array>): AsyncGe
   }
   const bytes = line.take();
   if (bytes.length > 0) yield { bytes, streamSeq };
+}
+
+function withoutReturn(line: Uint8Array): Uint8Array {
+  return line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;
 }
 
 /** The parts of one line, in order. */

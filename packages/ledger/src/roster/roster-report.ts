@@ -1,21 +1,4 @@
-/** A run that an orchestrator's step was answered with, and that is not in the ledger though it had an event. */
-export interface ProducerAbsentFinding {
-  readonly cause: 'producer_absent';
-  /** The orchestrator's run and event that name the absent one, and where that is stored. */
-  readonly runId: string;
-  readonly seq: number;
-  /** `<run_id>:<seq>` */
-  readonly eventId: string;
-  readonly streamSeq: number;
-  readonly executionId: string;
-  /** Absent where it was called outside of any step. */
-  readonly stepId?: string;
-  readonly attempt?: number;
-  /** The run that answered, and is not here. */
-  readonly absentRunId: string;
-  /** Whom the request was sent to. */
-  readonly host?: string;
-}
+import type { ProducerAbsentFinding } from '../verify/finding.ts';
 
 /**
  * - `present`: there is an event of it. Whether all of them are there, `verify` says.

@@ -5,7 +5,8 @@ import { forEachRecord } from '../records/records.ts';
 import type { LedgerRecords } from '../records/records.ts';
 import { readDispatched, readNamed, readUnnamed } from './roster-claims.ts';
 import type { DispatchClaim } from './roster-claims.ts';
-import type { DispatchState, DispatchedRun, ProducerAbsentFinding, RosterReport } from './roster-report.ts';
+import type { DispatchState, DispatchedRun, RosterReport } from './roster-report.ts';
+import type { ProducerAbsentFinding } from '../verify/finding.ts';
 
 export interface RosterOptions {
   /**

@@ -1,15 +1,15 @@
 import { GENESIS_HASH, eventId } from '@spanledger/protocol';
+import { append } from './append.ts';
 import type { Finding } from './finding.ts';
 import { isHash } from './hash-list.ts';
-import { judgeHole } from './judge-hole.ts';
-import type { RangeReport } from './loss.ts';
 import { Rivals } from './rivals.ts';
 import type { Content, RunContents } from './run-contents.ts';
+import type { RunLosses } from './run-losses.ts';
 
 /** What else is known of a run when it is judged. */
 export interface RunWitnesses {
-  /** Ranges of it that its own producer reported, by first number. */
-  readonly losses: readonly RangeReport[];
+  /** What its own producer reported lost of it. */
+  readonly losses: RunLosses;
   /** Numbers whose content is known to be another than was sealed: that the next one does not link to it is no second finding. */
   readonly suspects: ReadonlySet<number>;
   /** Whether what is before the first number that is here must be here as well. */
@@ -29,24 +29,18 @@ export function checkRun(run: RunContents, { losses, suspects, fromStart }: RunW
     const contents = run.contentsOf(seq);
     const isHead = nextSeq === 1 && seq > 1;
     if (seq > nextSeq && (fromStart || !isHead)) {
-      findings.push(...judgeHole(runId, nextSeq, seq - 1, contents[0]?.streamSeq ?? 0, losses));
+      append(findings, losses.judgeHole(nextSeq, seq - 1, contents[0]?.streamSeq ?? 0));
     }
     rivals.add(seq, contents);
-    if (!suspects.has(seq - 1)) findings.push(...brokenLinks(runId, contents, expectedLinks(run, seq, losses)));
+    if (!suspects.has(seq - 1)) append(findings, brokenLinks(runId, contents, expectedLinks(run, seq, losses)));
     nextSeq = Math.max(nextSeq, seq + 1);
   }
-  findings.push(
-    ...rivals.findings,
-    ...lostTail(runId, nextSeq, losses),
-    ...linksOfLost(run, losses),
-    ...strangers(run),
-  );
-  return findings;
+  return findings.concat(rivals.findings, lostTail(nextSeq, losses), linksOfLost(run, losses), strangers(run));
 }
 
 /** A report says what its first lost event was linked to: the event before a hole is held to that, as by any other. */
-function linksOfLost(run: RunContents, losses: readonly RangeReport[]): Finding[] {
-  return losses.flatMap(({ range: { firstSeq: seq, prevHash }, streamSeq }) => {
+function linksOfLost(run: RunContents, losses: RunLosses): Finding[] {
+  return losses.reports.flatMap(({ range: { firstSeq: seq, prevHash }, streamSeq }) => {
     if (prevHash === undefined || run.contentsOf(seq).length > 0) return [];
     return brokenLinks(run.runId, [{ seq, prevHash, streamSeq }], expectedLinks(run, seq, losses));
   });
@@ -63,12 +57,12 @@ function strangers(run: RunContents): Finding[] {
 }
 
 /** The hashes that `prev_hash` of number `seq` may have, or `undefined` where nobody can know. */
-function expectedLinks(run: RunContents, seq: number, losses: readonly RangeReport[]): string[] | undefined {
+function expectedLinks(run: RunContents, seq: number, losses: RunLosses): string[] | undefined {
   if (seq === 1) return [GENESIS_HASH];
   const before = run.contentsOf(seq - 1).map((content) => content.hash);
   if (before.length > 0) return before;
   // The report of a loss carries the last lost hash, and so bridges the chain.
-  const bridges = losses.filter((loss) => loss.range.lastSeq === seq - 1).map((loss) => loss.range.lastHash);
+  const bridges = losses.hashesOf(seq - 1);
   return bridges.length > 0 ? bridges : undefined;
 }
 
@@ -90,11 +84,7 @@ function brokenLinks(runId: string, links: readonly Link[], expected: readonly s
 }
 
 /** Numbers after the last event that the producer says it gave: without its word nobody would miss them. */
-function lostTail(runId: string, nextSeq: number, losses: readonly RangeReport[]): Finding[] {
-  const last = losses.reduce<RangeReport | undefined>(
-    (a, b) => (a && a.range.lastSeq >= b.range.lastSeq ? a : b),
-    undefined,
-  );
-  if (last === undefined || last.range.lastSeq < nextSeq) return [];
-  return judgeHole(runId, nextSeq, last.range.lastSeq, last.streamSeq, losses);
+function lostTail(nextSeq: number, losses: RunLosses): Finding[] {
+  const { furthest, lastSeq } = losses;
+  return furthest === undefined || lastSeq < nextSeq ? [] : losses.judgeHole(nextSeq, lastSeq, furthest.streamSeq);
 }

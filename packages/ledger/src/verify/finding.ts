@@ -123,7 +123,23 @@ export interface UnparsableFinding {
 }
 
 /**
- * What the reader found, as data. I9: a restart, a replica, concurrency, a retry and a second delivery are none of
+ * An orchestrator's event names a run that it was answered with, and that is not in the ledger though it had an event. `roster` finds
+ * it; the place is that of the orchestrator's event.
+ */
+export interface ProducerAbsentFinding extends Place {
+  readonly cause: 'producer_absent';
+  readonly executionId: string;
+  /** Absent where it was called outside of any step. */
+  readonly stepId?: string;
+  readonly attempt?: number;
+  /** The run that answered, and is not here. */
+  readonly absentRunId: string;
+  /** Whom the request was sent to. */
+  readonly host?: string;
+}
+
+/**
+ * What a reader (`verify`, `roster`) found, as data. I9: a restart, a replica, concurrency, a retry and a second delivery are none of
  * these; they are counted in the run's summary. The union will grow: switch on `cause`, with a default.
  */
 export type Finding =
@@ -139,4 +155,5 @@ export type Finding =
   | SignatureFinding
   | CheckpointMismatchFinding
   | ClockSkewFinding
-  | UnparsableFinding;
+  | UnparsableFinding
+  | ProducerAbsentFinding;

@@ -1,9 +1,9 @@
 import { eventId } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
 import type { CheckpointMismatchFinding } from './finding.ts';
-import { isSeq, isSha256 } from './field-values.ts';
-import type { RangeReport } from './loss.ts';
+import { isName, isSeq, isSha256 } from './field-values.ts';
 import type { RunContents } from './run-contents.ts';
+import type { RunLosses } from './run-losses.ts';
 
 /** What a producer says of how far a run of its own has come in the ledger. */
 export interface HeadClaim {
@@ -12,23 +12,29 @@ export interface HeadClaim {
   readonly lastSeq: number;
   /** Hash of that event's bytes. */
   readonly headHash: string;
+  /** It was acknowledged, so it was not lost; else it was in a dead process's journal, and may have been. */
+  readonly isStored: boolean;
   /** The event that says so, and where it is stored. */
   readonly claimedBy: string;
   readonly streamSeq: number;
 }
 
+/** I7: more than a producer of ours names in one event (200), and far less than 16 MiB of them. */
+const CLAIMS_MAX = 1_000;
+
 /** The claims of an event: of a checkpoint, of a process about the one before it, and of one that adopted a dead one's journal. */
 export function readClaims(event: AuditEvent, streamSeq: number): HeadClaim[] {
-  const { fields, producer } = event;
-  if (fields === undefined) return [];
+  const { producer } = event;
+  const fields = event.fields ?? {};
   const runs = event.event === 'audit_checkpoint' && Array.isArray(fields['runs']) ? fields['runs'] : [];
-  const own = event.event === 'run_abandoned' ? [fields] : [];
+  const isStored = event.event !== 'run_abandoned';
+  const own = isStored ? [] : [fields];
   const predecessor = fields['predecessor'] === undefined ? [] : [fields['predecessor']];
   const claimedBy = eventId({ runId: event.run_id, seq: event.seq });
-  return [...runs, ...own, ...predecessor].flatMap((claim: unknown) => {
+  return [...runs.slice(0, CLAIMS_MAX), ...own, ...predecessor].flatMap((claim: unknown) => {
     const { run_id: runId, last_seq: lastSeq, head_hash: headHash } = (claim ?? {}) as Record<string, unknown>;
-    if (typeof runId !== 'string' || !isSeq(lastSeq) || !isSha256(headHash)) return [];
-    return [{ producer, runId, lastSeq, headHash, claimedBy, streamSeq }];
+    if (!isName(runId) || !isSeq(lastSeq) || !isSha256(headHash)) return [];
+    return [{ producer, runId, lastSeq, headHash, isStored, claimedBy, streamSeq }];
   });
 }
 
@@ -67,17 +73,25 @@ export class HeadClaims {
 export function checkClaims(
   run: RunContents,
   claims: readonly HeadClaim[],
-  losses: readonly RangeReport[],
+  losses: RunLosses,
 ): CheckpointMismatchFinding[] {
   const findings: CheckpointMismatchFinding[] = [];
   const rewritten = claims.find(({ lastSeq }) => run.contentsOf(lastSeq).length > 0);
   if (rewritten !== undefined) findings.push(mismatch('rewritten', rewritten, rewritten.lastSeq));
-  const furthest = claims.at(-1);
-  const lastKnown = losses.reduce((last, { range }) => Math.max(last, range.lastSeq), run.lastSeq);
-  if (furthest !== undefined && furthest.lastSeq > lastKnown) {
-    findings.push(mismatch('tail_cut', furthest, lastKnown + 1));
-  }
+  // What was reported lost cannot have been stored: a report that says so of a stored number excuses nothing.
+  const lastKnown = ({ isStored }: HeadClaim): number =>
+    isStored ? run.lastSeq : Math.max(run.lastSeq, losses.lastSeq);
+  const furthest = claims.findLast((claim) => claim.lastSeq > lastKnown(claim));
+  if (furthest !== undefined) findings.push(mismatch('tail_cut', furthest, lastKnown(furthest) + 1));
   return findings;
+}
+
+/** Numbers inside of the run that were stored, and are not here. */
+export function storedAndGone(run: RunContents, claims: readonly HeadClaim[]): Set<number> {
+  const gone = claims.filter(
+    ({ isStored, lastSeq }) => isStored && lastSeq < run.lastSeq && run.contentsOf(lastSeq).length === 0,
+  );
+  return new Set(gone.map(({ lastSeq }) => lastSeq));
 }
 
 /** A run of which nothing is here. */

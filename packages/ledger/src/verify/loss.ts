@@ -1,6 +1,6 @@
 import { eventId } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
-import { isSeq, isSha256 } from './field-values.ts';
+import { isName, isSeq, isSha256 } from './field-values.ts';
 import type { Finding } from './finding.ts';
 import type { RunContents } from './run-contents.ts';
 
@@ -45,7 +45,7 @@ export function readLoss(event: AuditEvent, hash: string, run: RunContents): Los
       return run.streamSeqOf(seq, hash);
     },
     producer,
-    reason: typeof reason === 'string' ? reason : 'unknown',
+    reason: isName(reason) ? reason : 'unknown',
     count: isSeq(count) ? count : 0,
     range: readRange(event),
   };
@@ -63,7 +63,7 @@ export function unnumberedLoss({ runId, seq, streamSeq, reason, count }: LossRep
 function readRange(event: AuditEvent): LostNumbers | undefined {
   const { run_id: runId, first_seq: firstSeq, last_seq: lastSeq, last_hash: lastHash } = event.fields ?? {};
   const prevHash = event.fields?.['prev_hash'];
-  if (typeof runId !== 'string' || !isSha256(lastHash)) return undefined;
+  if (!isName(runId) || !isSha256(lastHash)) return undefined;
   if (!isSeq(firstSeq) || !isSeq(lastSeq) || lastSeq < firstSeq) return undefined;
   return { runId, firstSeq, prevHash: isSha256(prevHash) ? prevHash : undefined, lastSeq, lastHash };
 }

@@ -1,6 +1,11 @@
 import { GENESIS_HASH, isTerminalEvent } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
+import { isSeq, nameOf } from './field-values.ts';
 import { HashList, isHash } from './hash-list.ts';
+import { RunProducers } from './run-producers.ts';
+
+/** Contents of one number that are kept: whoever stores more shows nothing new by it (I7). */
+const RIVALS_MAX = 100;
 
 /** One content of one number. Of one that was let go: 16 hex of the hashes, and the place 0. */
 export interface Content {
@@ -38,16 +43,15 @@ export class RunContents {
   /** Most runs never need one. */
   #waiting: Map<number, Content[]> | undefined;
   #head = GENESIS_HASH;
-  /** The lowest number that each producer signs; of rivals, the one with the lower hash, so that arrival does not count. */
-  #firsts: readonly FirstEvent[] = [];
+  readonly #producers = new RunProducers();
 
   /** @param event one of its events, whichever. */
   constructor(event: AuditEvent) {
-    const { step_id: stepId, attempt_epoch: epoch } = event;
+    const { attempt_epoch: epoch } = event;
+    const stepId = nameOf(event.step_id);
     this.runId = event.run_id;
-    this.execution = event.workflow_execution_id;
-    if (event.invocation_caller !== undefined && stepId !== undefined && epoch !== undefined)
-      this.attempt = { stepId, epoch };
+    this.execution = nameOf(event.workflow_execution_id);
+    if (event.invocation_caller !== undefined && stepId !== undefined && isSeq(epoch)) this.attempt = { stepId, epoch };
   }
 
   /** @returns whether it is new; `false` for a copy of bytes seen before. */
@@ -63,7 +67,7 @@ export class RunContents {
       this.#wait({ seq, hash, prevHash, streamSeq });
     }
     this.events += 1;
-    this.#noteProducer(producer, seq, hash);
+    this.#producers.note({ producer, seq, hash });
     if (seq < this.lastSeq) this.reordered += 1;
     else this.lastSeq = seq;
     if (endsRun(event)) this.terminalSeq = Math.min(seq, this.terminalSeq ?? seq);
@@ -72,14 +76,13 @@ export class RunContents {
 
   /** Who wrote in it, its owner first: a run belongs to the producer of its first event. One, in a sound run. */
   producers(): [owner: string, ...others: string[]] {
-    const byFirst = [...this.#firsts].sort((a, b) => (isBefore(a, b) ? -1 : 1));
-    return byFirst.map(({ producer }) => producer) as [string, ...string[]];
+    return this.#producers.names();
   }
 
   /** The first event of one of its producers. */
   firstOf(producer: string): Content | undefined {
-    const first = this.#firsts.find((one) => one.producer === producer);
-    return first && this.contentsOf(first.seq).find(({ hash }) => hash === first.hash);
+    const first = this.#producers.firstOf(producer);
+    return first && this.contentsOf(first.seq).find(({ hash }) => isHash(first.hash, hash));
   }
 
   /** Numbers 1 to this one are here, and each links to the one before. */
@@ -121,12 +124,6 @@ export class RunContents {
     return settled + this.unsettledSeqs().filter((other) => other > Math.max(seq, this.settledSeq)).length;
   }
 
-  #noteProducer(producer: string, seq: number, hash: string): void {
-    const known = this.#firsts.find((first) => first.producer === producer);
-    if (known !== undefined && !isBefore({ seq, hash }, known)) return;
-    this.#firsts = [...this.#firsts.filter((first) => first !== known), { producer, seq, hash }];
-  }
-
   /**
    * Keeps of what is settled only what tells a copy from a rival, and the end of the chain: for runs that have ended. Nothing that
    * is found later is missed; a finding about a settled number then has no place of its first content.
@@ -135,8 +132,7 @@ export class RunContents {
     this.#hashes.letGo();
     this.#streamSeqs = [];
     this.#settledBefore = this.#hashes.length;
-    // The owner is known, also beside a rival of its first event.
-    this.#firsts = this.#firsts.map(({ producer, seq }) => ({ producer, seq, hash: '' }));
+    this.#producers.letGo();
   }
 
   #isNext(seq: number, prevHash: string): boolean {
@@ -164,7 +160,7 @@ export class RunContents {
     this.#waiting ??= new Map();
     const rivals = this.#waiting.get(content.seq);
     if (rivals === undefined) this.#waiting.set(content.seq, [content]);
-    else rivals.push(content);
+    else if (rivals.length < RIVALS_MAX) rivals.push(content);
   }
 
   #isCopy(seq: number, hash: string, streamSeq: number): boolean {
@@ -186,13 +182,6 @@ export class RunContents {
     const streamSeq = this.#streamSeqs[seq - 1 - this.#settledBefore] ?? 0;
     return { seq, hash, prevHash: this.#hashes.at(seq - 2) ?? GENESIS_HASH, streamSeq };
   }
-}
-
-type Key = Pick<Content, 'seq' | 'hash'>;
-type FirstEvent = Key & { readonly producer: string };
-
-function isBefore(a: Key, b: Key): boolean {
-  return a.seq < b.seq || (a.seq === b.seq && a.hash < b.hash);
 }
 
 function endsRun(event: AuditEvent): boolean {

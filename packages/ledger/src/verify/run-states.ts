@@ -1,5 +1,6 @@
 import type { AuditEvent } from '@spanledger/protocol';
 import { AttemptIndex } from '../rewind/attempt-index.ts';
+import { nameOf } from './field-values.ts';
 import type { RunState } from './report.ts';
 import type { RunContents } from './run-contents.ts';
 
@@ -16,8 +17,8 @@ export class RunStates {
   readonly #attempts = new AttemptIndex();
 
   see(event: AuditEvent): void {
-    const abandoned = event.event === 'run_abandoned' ? event.fields?.['run_id'] : undefined;
-    if (typeof abandoned === 'string') this.#abandoned.set(abandoned, event.producer);
+    const abandoned = event.event === 'run_abandoned' ? nameOf(event.fields?.['run_id']) : undefined;
+    if (abandoned !== undefined) this.#abandoned.set(abandoned, event.producer);
     this.#attempts.see(event);
   }
 

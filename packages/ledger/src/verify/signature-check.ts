@@ -1,5 +1,6 @@
 import { SIGNATURE_PROFILE, readSignature, signedBytes } from '@spanledger/protocol';
 import type { AuditEvent, VerificationKey } from '@spanledger/protocol';
+import { isName } from './field-values.ts';
 import type { Place, SignatureFinding } from './finding.ts';
 
 export interface SignatureOptions {
@@ -15,23 +16,12 @@ export interface SignatureOptions {
 }
 
 type Cause = SignatureFinding['cause'];
-type SignedEvent = Pick<AuditEvent, 'event' | 'ts' | 'kid' | 'sigp' | 'sig'>;
+export type SignedEvent = Pick<AuditEvent, 'event' | 'ts' | 'kid' | 'sigp' | 'sig'>;
 
-/** Of one run and kind: the first event without a signature, and whether others have one. I7: not all of them. */
-interface Unsigned {
-  first: SignatureFinding | undefined;
-  isSigned: boolean;
-}
-
-/**
- * Judges signatures, each on sight; those that are missing, when all is read: a process signs from its first event to its last,
- * or not at all, so that an unsigned one beside a signed one has lost it.
- */
+/** Judges signatures, each on sight. */
 export class SignatureCheck {
   readonly #keys: ReadonlyMap<string, VerificationKey>;
   readonly #options: SignatureOptions;
-  /** By run, and kind of event. */
-  readonly #unsigned = new Map<string, Unsigned>();
 
   constructor(options: SignatureOptions) {
     this.#options = options;
@@ -44,15 +34,11 @@ export class SignatureCheck {
     const finding = (cause: Cause): SignatureFinding => ({
       cause,
       ...place,
-      ...(typeof event.kid === 'string' && { kid: event.kid }),
+      ...(isName(event.kid) && { kid: event.kid }),
     });
     if (signature === undefined) {
-      if (this.#isRequired(event)) return finding('signature_missing');
-      const kind = this.#ofKind(event, place.runId);
-      if (kind.first === undefined || place.seq < kind.first.seq) kind.first = finding('signature_downgraded');
-      return undefined;
+      return this.#isRequired(event) ? finding('signature_missing') : undefined;
     }
-    this.#ofKind(event, place.runId).isSigned = true;
     const { kid, sigp, bytes } = signature;
     // Another scheme, or a part of one, must not be a way around this one.
     if (sigp !== SIGNATURE_PROFILE || bytes === undefined) return finding('signature_invalid');
@@ -62,21 +48,9 @@ export class SignatureCheck {
     return wasValid(key, event) ? undefined : finding('signature_expired_key');
   }
 
-  /** The first event without a signature of each run and kind that has others. */
-  downgraded(): SignatureFinding[] {
-    return [...this.#unsigned.values()].flatMap(({ first, isSigned }) => (isSigned && first ? [first] : []));
-  }
-
   #isRequired({ event }: SignedEvent): boolean {
     const { required } = this.#options;
     return required === 'event' || (required === 'checkpoint' && event === 'audit_checkpoint');
-  }
-
-  #ofKind({ event }: SignedEvent, runId: string): Unsigned {
-    const key = `${runId} ${event === 'audit_checkpoint'}`;
-    let kind = this.#unsigned.get(key);
-    if (kind === undefined) this.#unsigned.set(key, (kind = { first: undefined, isSigned: false }));
-    return kind;
   }
 
   #isBy(key: VerificationKey, event: SignedEvent, signature: Uint8Array): boolean {
@@ -89,4 +63,9 @@ export class SignatureCheck {
 function wasValid({ notBefore = -Infinity, notAfter = Infinity }: VerificationKey, { ts }: SignedEvent): boolean {
   const atSeconds = Date.parse(ts) / 1_000;
   return atSeconds >= notBefore && atSeconds <= notAfter;
+}
+
+/** Whether it has anything of a signature. */
+export function isSigned(event: SignedEvent): boolean {
+  return readSignature(event) !== undefined;
 }

@@ -1,19 +1,23 @@
 import { eventId, parseEvent } from '@spanledger/protocol';
 import type { AuditEvent, LedgerRecord, Sha256 } from '@spanledger/protocol';
+import { append } from './append.ts';
 import { checkRun } from './check-run.ts';
 import { ClockCheck } from './clock-check.ts';
-import type { Finding } from './finding.ts';
+import { DowngradeCheck } from './downgrade-check.ts';
+import { ExecutionScope } from './execution-scope.ts';
+import { isName } from './field-values.ts';
+import type { Finding, Place } from './finding.ts';
 import { ForgeLedger } from '../forge/forge-ledger.ts';
-import { HeadClaims, checkClaims, deletedRun, readClaims } from './head-claims.ts';
-import { judgeHole } from './judge-hole.ts';
+import { HeadClaims, checkClaims, deletedRun, readClaims, storedAndGone } from './head-claims.ts';
 import { hasRange, readLoss, unnumberedLoss } from './loss.ts';
 import type { LossReport, RangeReport } from './loss.ts';
 import { forEachRecord } from '../records/records.ts';
 import type { LedgerRecords } from '../records/records.ts';
 import type { LedgerReport, RunSummary } from './report.ts';
 import { RunContents } from './run-contents.ts';
+import { RunLosses } from './run-losses.ts';
 import { RunStates } from './run-states.ts';
-import { SignatureCheck } from './signature-check.ts';
+import { SignatureCheck, isSigned } from './signature-check.ts';
 import type { SignatureOptions } from './signature-check.ts';
 import { SubjectCheck } from './subject-check.ts';
 import { summarise, total } from './summarise.ts';
@@ -69,6 +73,8 @@ export class LedgerVerifier {
   readonly #forge: ForgeLedger;
   readonly #subjects = new SubjectCheck();
   readonly #signatures: SignatureCheck | undefined;
+  readonly #downgrades = new DowngradeCheck();
+  readonly #scope: ExecutionScope | undefined;
   readonly #clock: ClockCheck;
   /** What is known on sight; the rest waits for the whole run. */
   readonly #onSight: Finding[] = [];
@@ -79,6 +85,7 @@ export class LedgerVerifier {
 
   constructor(options: VerifyOptions) {
     this.#options = options;
+    this.#scope = options.execution === undefined ? undefined : new ExecutionScope(options.execution);
     this.#signatures = options.signatures && new SignatureCheck(options.signatures);
     this.#clock = new ClockCheck(options.clockSkewMs);
     this.#forge = new ForgeLedger(options, this.#signatures);
@@ -87,7 +94,7 @@ export class LedgerVerifier {
   /** Takes one record in. Never throws on what is in it. */
   add(record: LedgerRecord): void {
     const event = parseEvent(record.bytes);
-    if (event === undefined) this.#addStranger(record);
+    if (event === undefined || !isName(event.run_id) || !isName(event.producer)) this.#addStranger(record);
     else this.#addEvent(event, record);
   }
 
@@ -95,7 +102,7 @@ export class LedgerVerifier {
   report(): LedgerReport {
     const findings = [
       ...this.#onSight,
-      ...(this.#signatures?.downgraded() ?? []),
+      ...this.#downgrades.findings(),
       ...this.#losses.filter((loss) => !hasRange(loss)).map(unnumberedLoss),
     ];
     const lossesByRun = groupByRun(this.#losses.filter(hasRange));
@@ -104,14 +111,15 @@ export class LedgerVerifier {
       if (!this.#isJudged(run)) continue;
       const found = this.#judge(run, lossesByRun.get(run.runId) ?? []);
       runs.push(summarise(run, found, this.#states.of(run)));
-      findings.push(...found);
+      append(findings, found);
     }
-    findings.push(...this.#missingRuns(lossesByRun));
+    append(findings, this.#missingRuns(lossesByRun));
     return total(runs, [...this.#inScope(findings), ...this.#forge.findings()], this.#forge.counts());
   }
 
   #addEvent(event: AuditEvent, { bytes, streamSeq, subject, storedAtMs }: LedgerRecord): void {
     const hash = this.#options.sha256(bytes);
+    this.#scope?.see(event);
     const run = this.#run(event);
     const mismatch = this.#subjects.check(event, subject, streamSeq);
     if (mismatch !== undefined) this.#onSight.push(mismatch);
@@ -127,8 +135,11 @@ export class LedgerVerifier {
   }
 
   #checkSignature(event: AuditEvent, streamSeq: number): void {
+    if (this.#signatures === undefined) return;
     const { run_id: runId, seq } = event;
-    const finding = this.#signatures?.check(event, { runId, seq, eventId: eventId({ runId, seq }), streamSeq });
+    const place: Place = { runId, seq, eventId: eventId({ runId, seq }), streamSeq };
+    const finding = this.#signatures.check(event, place);
+    if (finding?.cause !== 'signature_missing') this.#downgrades.see(event.event, place, isSigned(event));
     if (finding === undefined) return;
     this.#onSight.push(finding);
     if (finding.cause !== 'signature_invalid') return;
@@ -139,11 +150,14 @@ export class LedgerVerifier {
 
   #judge(run: RunContents, reported: readonly RangeReport[]): Finding[] {
     const { fromStart = true } = this.#options;
+    const { runId } = run;
     const [owner] = run.producers();
+    const claims = this.#claims.of(runId, run);
     // A producer speaks for its own runs only, and writing into a run does not make it one's own.
-    const losses = reported.filter(({ producer }) => producer === owner);
-    const forged = this.#forged.get(run.runId) ?? NONE;
-    const claimed = checkClaims(run, this.#claims.of(run.runId, run), losses).filter(({ seq }) => !forged.has(seq));
+    const own = reported.filter(({ producer }) => producer === owner);
+    const losses = new RunLosses(runId, own, storedAndGone(run, claims));
+    const forged = this.#forged.get(runId) ?? NONE;
+    const claimed = checkClaims(run, claims, losses).filter(({ seq }) => !forged.has(seq));
     const rewritten = claimed.filter(({ kind }) => kind === 'rewritten').map(({ seq }) => seq);
     const suspects = rewritten.length === 0 ? forged : new Set([...forged, ...rewritten]);
     return [...checkRun(run, { losses, suspects, fromStart }), ...claimed];
@@ -152,27 +166,25 @@ export class LedgerVerifier {
   /** What is only spoken of: reported lost, or said to be stored. */
   #missingRuns(lossesByRun: ReadonlyMap<string, readonly RangeReport[]>): Finding[] {
     const findings: Finding[] = [];
-    for (const [runId, losses] of lossesByRun) if (!this.#runs.has(runId)) findings.push(...lostWhole(runId, losses));
+    for (const [runId, losses] of lossesByRun) {
+      if (!this.#runs.has(runId)) append(findings, new RunLosses(runId, losses, NONE).findings);
+    }
     const { execution, fromStart = true } = this.#options;
     // Of which execution it was, nobody says.
     if (execution !== undefined || !fromStart) return findings;
     for (const runId of this.#claims.runIds) {
-      if (!this.#runs.has(runId)) findings.push(...deletedRun(this.#claims.of(runId, undefined)));
+      if (!this.#runs.has(runId)) append(findings, deletedRun(this.#claims.of(runId, undefined)));
     }
     return findings;
   }
 
-  #isJudged(run: RunContents): boolean {
-    const { execution } = this.#options;
-    return execution === undefined || run.execution === execution;
+  #isJudged({ runId }: RunContents): boolean {
+    return this.#scope === undefined || this.#scope.hasRun(runId);
   }
 
   #inScope(findings: readonly Finding[]): readonly Finding[] {
-    if (this.#options.execution === undefined) return findings;
-    return findings.filter((finding) => {
-      const run = finding.cause === 'unparsable' ? undefined : this.#runs.get(finding.runId);
-      return finding.cause === 'unparsable' || (run !== undefined && this.#isJudged(run));
-    });
+    const scope = this.#scope;
+    return scope === undefined ? findings : findings.filter((finding) => scope.has(finding));
   }
 
   /** I7: what ended long ago is let go, except where something about it is still to be judged. */
@@ -197,17 +209,10 @@ export class LedgerVerifier {
 
 function groupByRun(losses: readonly RangeReport[]): Map<string, RangeReport[]> {
   const byRun = new Map<string, RangeReport[]>();
-  for (const loss of [...losses].sort(
-    (a, b) => a.range.firstSeq - b.range.firstSeq || a.range.lastSeq - b.range.lastSeq,
-  )) {
+  for (const loss of losses) {
     const ofRun = byRun.get(loss.range.runId);
     if (ofRun === undefined) byRun.set(loss.range.runId, [loss]);
     else ofRun.push(loss);
   }
   return byRun;
-}
-
-/** A run of which nothing was read but the reports of its loss. What lies between them nobody claims. */
-function lostWhole(runId: string, losses: readonly RangeReport[]): Finding[] {
-  return losses.flatMap((loss) => judgeHole(runId, loss.range.firstSeq, loss.range.lastSeq, loss.streamSeq, [loss]));
 }
