@@ -4,9 +4,10 @@ import { openJournal } from '@spanledger/audit';
 import { describe, expect, it } from 'vitest';
 import { cli, newDirectory, plainRun, sealRun, startLedger, toNdjson } from './support.ts';
 
-describe.each(['2.9', undefined])('on nats-server %s', (version) => {
-  const options = version === undefined ? {} : { version };
-
+describe.each([
+  ['2.9', { version: '2.9' }],
+  ['of the newest release', {}],
+])('on a stream of nats-server %s', (_, options) => {
   it('verifies the stream, one execution and a workflow', async () => {
     const { url, store } = await startLedger(options);
     await store(plainRun(3, { execution: 'e1', producer: 'a' }));

@@ -58,7 +58,7 @@ export function addRollup(program: Command, context: CommandContext, end: (exitC
       throw new Failure(EXIT.findings, `there is no execution of workflow ${workflow} in that time`);
     }
     if (flags.json) await context.terminal.json(result);
-    else for (const one of result.workflows) await print(context.terminal, one, flags);
+    else await printAll(context.terminal, result.workflows, flags.collapse);
     if (!flags.json && result.evicted > 0) {
       context.terminal.warn(`${result.evicted} executions were too many to hold to their end, and are counted as open`);
     }
@@ -85,7 +85,18 @@ function read(
   });
 }
 
-async function print(terminal: Terminal, one: WorkflowRollup, { collapse }: RollupFlags): Promise<void> {
+async function printAll(
+  terminal: Terminal,
+  workflows: readonly WorkflowRollup[],
+  collapse: CollapseMode | undefined,
+): Promise<void> {
+  for (const [index, one] of workflows.entries()) {
+    if (index > 0) await terminal.line('\n');
+    await print(terminal, one, collapse);
+  }
+}
+
+async function print(terminal: Terminal, one: WorkflowRollup, collapse: CollapseMode | undefined): Promise<void> {
   const { colors } = terminal;
   const facts = [
     ['executions', String(one.executions)],
@@ -104,7 +115,6 @@ async function print(terminal: Terminal, one: WorkflowRollup, { collapse }: Roll
   if (one.steps.length > 0) await terminal.line(`\n${stepTable('step', one.steps, terminal, collapse)}`);
   if (one.topFailingSteps.length > 0)
     await terminal.line(`\n${stepTable('failing most', one.topFailingSteps, terminal, collapse)}`);
-  await terminal.line();
 }
 
 function modelTable({ models }: WorkflowRollup, { colors }: Terminal): string {
