@@ -1,9 +1,14 @@
+import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { createAuditPipeline, createKeyRing, memorySink } from '@spanledger/audit';
 import type { KeyRing, MemorySink } from '@spanledger/audit';
+import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream';
 import { Run } from '@spanledger/otel/internal';
 import { parseEvent } from '@spanledger/protocol';
-import type { EnvelopeForm } from '@spanledger/protocol';
+import type { AuditSink, EnvelopeForm } from '@spanledger/protocol';
+import { startNats } from '@spanledger/testkit';
 import { describe, expect, it } from 'vitest';
 import { ForgeVerifier, whyNoForge } from './support/forge-verifier.ts';
 
@@ -14,10 +19,15 @@ const BUILD_MS = 600_000;
 const newKey = (): string =>
   generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
 
-/** A ledger with everything in an event that there is, signed with three keys. */
+/** A ledger in memory, see `writeTo`. */
 async function writeLedger(envelope: EnvelopeForm): Promise<{ keys: KeyRing; sink: MemorySink }> {
-  const keys = createKeyRing({ key: newKey(), kid: 'first' });
   const sink = memorySink();
+  return { keys: await writeTo(sink, envelope), sink };
+}
+
+/** A ledger with everything in an event that there is, signed with three keys. */
+async function writeTo(sink: AuditSink, envelope: EnvelopeForm): Promise<KeyRing> {
+  const keys = createKeyRing({ key: newKey(), kid: 'first' });
   const signing = { mode: 'event' as const, keys };
   const pipeline = createAuditPipeline({
     producer: 'svc',
@@ -50,7 +60,14 @@ async function writeLedger(envelope: EnvelopeForm): Promise<{ keys: KeyRing; sin
   }
   await pipeline.flush();
   await pipeline.shutdown();
-  return { keys, sink };
+  return keys;
+}
+
+/** Standard output of the command line, on what is on this server. */
+async function spanledger(server: string, ...args: string[]): Promise<string> {
+  const bin = path.resolve(import.meta.dirname, '../packages/cli/bin/spanledger.js');
+  const { stdout } = await promisify(execFile)(process.execPath, [bin, ...args, '--server', server]);
+  return stdout;
 }
 
 function byRun(sink: MemorySink): Uint8Array[][] {
@@ -95,6 +112,35 @@ describe.skipIf(missing !== undefined)(
           // Its chain verifies, as unsigned chains do in both forms.
           expect(forge.ask(run, { keys: [] })).toMatchObject({ ok: true, links: run.length });
         }
+      },
+      BUILD_MS,
+    );
+
+    it(
+      'accepts every run that `spanledger export --run` writes',
+      async () => {
+        using forge = new ForgeVerifier(source!);
+        await using server = await startNats();
+        const connection = await connectNats({ servers: server.url });
+        await ensureStream(connection);
+        const keys = await writeTo(jetStreamSink({ connection }), 'forge-1.0');
+        await connection.close();
+        const { runs } = JSON.parse(await spanledger(server.url, 'verify', '--runs', '--json')) as {
+          runs: { runId: string; events: number }[];
+        };
+        expect(runs.map(({ events }) => events)).toContain(60);
+        for (const { runId, events } of runs) {
+          const exported = await spanledger(server.url, 'export', '--run', runId);
+          expect(forge.askFile(Buffer.from(exported), keys.jwks())).toMatchObject({
+            ok: true,
+            reason: '',
+            events,
+            signatures: events,
+          });
+        }
+        // All runs at once are more than one chain: what the option is for.
+        const everything = await spanledger(server.url, 'export');
+        expect(forge.askFile(Buffer.from(everything), keys.jwks())).toMatchObject({ ok: false });
       },
       BUILD_MS,
     );

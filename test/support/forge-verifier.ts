@@ -42,12 +42,17 @@ export class ForgeVerifier {
 
   /** @param lines the events of one run, in order. */
   ask(lines: readonly Uint8Array[], keys: Jwks): ForgeVerdict {
+    return this.askFile(Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')])), keys);
+  }
+
+  /** @param ndjson the same as one file. */
+  askFile(ndjson: Uint8Array, keys: Jwks): ForgeVerdict {
     const [keysFile, ledgerFile] = ['keys.json', 'ledger.ndjson'].map((name) => path.join(this.#folder, name)) as [
       string,
       string,
     ];
     writeFileSync(keysFile, JSON.stringify(keys));
-    writeFileSync(ledgerFile, Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')])));
+    writeFileSync(ledgerFile, ndjson);
     const program = path.join(this.#folder, 'forge-verifier');
     return JSON.parse(execFileSync(program, [keysFile, ledgerFile], { encoding: 'utf8' })) as ForgeVerdict;
   }

@@ -9,13 +9,13 @@ import { cli, newDirectory, plainRun, sealRun, startLedger, toNdjson } from './s
 it('makes a key that signs, and prints what verifies it', async () => {
   const directory = await newDirectory();
   const [key, jwks] = [path.join(directory, 'key.pem'), path.join(directory, 'jwks.json')];
-  const made = await cli(['keys', 'generate', '-o', key, '--jwks', jwks]);
+  const made = await cli(['keys', 'generate', '--json', '-o', key, '--jwks', jwks]);
   expect(made.code).toBe(0);
   expect(createPrivateKey(await readFile(key)).asymmetricKeyType).toBe('ed25519');
   expect((await stat(key)).mode & 0o777).toBe(0o600);
   expect(made.stdout + made.stderr).not.toContain('PRIVATE');
   expect(JSON.parse(await readFile(jwks, 'utf8'))).toEqual(JSON.parse(made.stdout));
-  expect(JSON.parse((await cli(['keys', 'jwks', key])).stdout)).toEqual(JSON.parse(made.stdout));
+  expect(JSON.parse((await cli(['keys', 'jwks', '--json', key])).stdout)).toEqual(JSON.parse(made.stdout));
 
   const signer = createKeyRing({ key: await readFile(key, 'utf8') });
   const signed = path.join(directory, 'signed.ndjson');
@@ -39,9 +39,9 @@ it('makes a key that signs, and prints what verifies it', async () => {
 it('rotates: the new key signs, and what the old one signed stays valid', async () => {
   const directory = await newDirectory();
   const [key, jwks] = [path.join(directory, 'key.pem'), path.join(directory, 'jwks.json')];
-  await cli(['keys', 'generate', '-o', key, '--jwks', jwks]);
+  await cli(['keys', 'generate', '--json', '-o', key, '--jwks', jwks]);
   const before = createKeyRing({ key: await readFile(key, 'utf8') });
-  const { code, stdout } = await cli(['keys', 'rotate', '--key', key, '--jwks', jwks, '--grace', '1h']);
+  const { code, stdout } = await cli(['keys', 'rotate', '--json', '--key', key, '--jwks', jwks, '--grace', '1h']);
   expect(code).toBe(0);
   const after = createKeyRing({ key: await readFile(key, 'utf8') });
   expect((await stat(key)).mode & 0o777).toBe(0o600);
@@ -58,7 +58,7 @@ it('rotates: the new key signs, and what the old one signed stays valid', async 
 it('overwrites no key, and takes no file for one that is none', async () => {
   const directory = await newDirectory();
   const key = path.join(directory, 'key.pem');
-  await cli(['keys', 'generate', '-o', key, '--kid', 'k1']);
+  await cli(['keys', 'generate', '--json', '-o', key, '--kid', 'k1']);
   const pem = await readFile(key, 'utf8');
   const jwks = path.join(directory, 'jwks.json');
   await writeFile(jwks, '{"keys":[]}');

@@ -1,4 +1,4 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { startFaultProxy } from '@spanledger/testkit';
 import { describe, expect, it } from 'vitest';
@@ -129,6 +129,28 @@ describe('export', () => {
     expect(await readdir(directory)).toEqual(['e1.ndjson']);
   });
 
+  it('refuses a name that nothing has, and leaves the file that is there', async () => {
+    const { url, store } = await startLedger();
+    await store(plainRun(1, { execution: 'e1' }));
+    const file = path.join(await newDirectory(), 'old.ndjson');
+    await writeFile(file, 'old');
+    for (const args of [
+      ['-e', 'nobody'],
+      ['-w', 'nobody'],
+      ['-p', 'nobody'],
+      ['--run', 'nobody'],
+    ]) {
+      const run = await cli(['export', ...args, '-o', file, '--server', url]);
+      expect({ args, code: run.code, stdout: run.stdout }).toEqual({ args, code: 1, stdout: '' });
+      expect(run.stderr).toMatch(/has no event of \w+ nobody\n/);
+    }
+    expect(await readFile(file, 'utf8')).toBe('old');
+    const { code, stdout, stderr } = await cli(['export', '-o', file, '--json', '--server', url]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({ file, events: 3, leftOut: 0 });
+    expect((await cli(['export', '--json', '--server', url])).stdout).toBe(await readFile(file, 'utf8'));
+  });
+
   it('writes one run by number, without copies', async () => {
     const { url, publish } = await startLedger();
     const run = plainRun(3, { execution: 'e1' });
@@ -226,8 +248,10 @@ it('rolls a workflow up', async () => {
   const text = await cli(args);
   expect(text).toMatchObject({ code: 0, stderr: '' });
   expect(text.stdout).toMatch(/^deploy\n\nexecutions +2\ncompleted +1\nfailed +1\n/);
+  expect(text.stdout).toMatch(/[^\n]\n$/);
   expect(text.stdout).toMatch(/\nstep +executions +failed +retries +p50 +p99 +last error\nplan +2 +1 +0 +1\.5 s/);
   expect((await cli(['rollup', '--server', url, '--json'])).stdout).toContain('"other"');
+  expect((await cli(['rollup', '--server', url])).stdout).toMatch(/[^\n]\n\n\nother\n/);
   const before = await cli([...args, '--to', '2025-01-01']);
   expect(before).toMatchObject({ code: 1, stdout: '' });
 });

@@ -4,9 +4,10 @@ import { openJournal } from '@spanledger/audit';
 import { describe, expect, it } from 'vitest';
 import { cli, newDirectory, plainRun, sealRun, startLedger, toNdjson } from './support.ts';
 
-describe.each(['2.9', undefined])('on nats-server %s', (version) => {
-  const options = version === undefined ? {} : { version };
-
+describe.each([
+  ['2.9', { version: '2.9' }],
+  ['of the newest release', {}],
+])('on a stream of nats-server %s', (_, options) => {
   it('verifies the stream, one execution and a workflow', async () => {
     const { url, store } = await startLedger(options);
     await store(plainRun(3, { execution: 'e1', producer: 'a' }));
@@ -102,6 +103,9 @@ it('judges with an execution what is no event of a run, once', async () => {
 
 it('says that there is nothing under that name', async () => {
   const { url } = await startLedger();
+  for (const name of ['--workflow', '--producer']) {
+    expect(await cli(['verify', name, 'nobody', '--server', url])).toMatchObject({ code: 1, stdout: '' });
+  }
   const { code, stdout, stderr } = await cli(['verify', '--execution', 'no\u001b[31me', '--server', url]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toContain('no event of execution no\\x1b[31me');
@@ -173,4 +177,8 @@ it('says that the server, or the stream, is not to be had', async () => {
   const down = await cli(['verify', '--server', url]);
   expect(down).toMatchObject({ code: 3, stdout: '' });
   expect(down.stderr).toMatch(/^error: cannot connect .*\n {2}is it running/);
+  const named = url.replace('nats://', 'nats://me:secret@');
+  const secret = await cli(['verify', '--server', named]);
+  expect(secret.stderr).toContain(`cannot connect to ${url.replace('nats://', '')}: `);
+  expect(secret.stderr).not.toContain('secret');
 });

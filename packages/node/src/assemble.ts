@@ -2,6 +2,7 @@ import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import { compileRules, createAuditPipeline, createKeyRing, registerPipeline } from '@spanledger/audit';
 import type { AuditPipeline, Journal, SigningKeys } from '@spanledger/audit';
 import { logger } from './diagnostics.ts';
+import { openAttempts } from './open-attempts.ts';
 import { openOwnJournal } from './open-journal.ts';
 import { openLedger } from './open-ledger.ts';
 import type { ResolvedConfig } from './resolve-config.ts';
@@ -37,17 +38,19 @@ export function assemble(config: ResolvedConfig, sdkConfig: Partial<NodeSDKConfi
   }
 }
 
-/** The pipeline owns ledger, journal and keys, and closes them, from the moment that there is one. */
+/** The pipeline owns ledger, journal, attempts and keys, and closes them, from the moment that there is one. */
 function openPipeline(config: ResolvedConfig): Pick<Assembly, 'pipeline' | 'journal'> {
   const sink = openLedger(config);
   let journal: Journal | undefined;
   let keys: SigningKeys | undefined;
+  const attempts = openAttempts(config);
   try {
     keys = config.signing && (config.signing.keys ?? createKeyRing(config.signing.ring ?? {}));
     journal = openOwnJournal(config);
     const pipeline = createAuditPipeline({
       sink,
       journal,
+      attempts,
       producer: config.producer,
       signing: config.signing && keys && { mode: config.signing.mode, keys },
       envelope: config.envelope,
@@ -63,6 +66,7 @@ function openPipeline(config: ResolvedConfig): Pick<Assembly, 'pipeline' | 'jour
   } catch (error) {
     keys?.close?.();
     void sink.close(0);
+    void attempts?.close?.();
     journal?.close().catch((problem: unknown) => logger.warn('the unused journal could not be removed:', problem));
     throw error;
   }

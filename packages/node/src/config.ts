@@ -2,7 +2,7 @@ import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import type { DesignationRules, SigningKeys, SigningOptions } from '@spanledger/audit';
 import type { ConnectNatsOptions, StreamOptions } from '@spanledger/jetstream';
 import type { TrustInbound } from '@spanledger/otel';
-import type { AuditSink, EnvelopeForm, Jwks } from '@spanledger/protocol';
+import type { AttemptStore, AuditSink, EnvelopeForm, Jwks } from '@spanledger/protocol';
 
 /** How to reach NATS, and the stream to write to. */
 export interface NatsConfig extends Omit<ConnectNatsOptions, 'servers' | 'name' | 'signal' | 'onRetry'> {
@@ -72,6 +72,16 @@ export interface SpanledgerConfig {
    * one the service goes on with its events in memory, and says so.
    */
   readonly journal?: string | JournalConfig | false;
+  /**
+   * Where the attempts of steps are counted. Environment: SPANLEDGER_ATTEMPTS.
+   *
+   * - `memory` (default): in this process, which forgets when it ends.
+   * - `kv`: in the JetStream bucket `WORKFLOW_ATTEMPTS`, reached as `nats` says, so that the count survives, and is one for all
+   *   replicas. While it cannot be reached, no step begins: `SPANLEDGER_ATTEMPTS`.
+   * - `kv-or-memory`: the same, but while it cannot be reached, this process counts alone.
+   * - a store of one's own, closed at shutdown.
+   */
+  readonly attempts?: 'memory' | 'kv' | 'kv-or-memory' | AttemptStore;
   /** Default: nothing is signed, unless the environment has a key; `false`: nothing, whatever the environment has. */
   readonly signing?: SigningConfig | false;
   /**
@@ -115,6 +125,7 @@ export const CONFIG_KEYS = Object.keys({
   nats: true,
   sink: true,
   journal: true,
+  attempts: true,
   signing: true,
   envelope: true,
   outbound: true,

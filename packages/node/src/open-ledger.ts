@@ -2,16 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ROOT_CONTEXT, context } from '@opentelemetry/api';
-import { suppressTracing } from '@opentelemetry/core';
 import { fileSink } from '@spanledger/audit';
-import { connectNats, ensureStream, jetStreamSink } from '@spanledger/jetstream';
+import { ensureStream, jetStreamSink } from '@spanledger/jetstream';
 import type { NatsConnectionLike } from '@spanledger/jetstream';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
-import { keepsNothingAlive } from './keeps-nothing-alive.ts';
-import type { ResolvedConfig, ResolvedNats } from './resolve-config.ts';
+import { connectQuietly, quietly } from './open-nats.ts';
+import type { ResolvedConfig } from './resolve-config.ts';
+import type { ResolvedNats } from './resolve-nats.ts';
 
 /** Where the local ledger is, in the working directory. */
 const LEDGER_DIR = '.spanledger';
@@ -28,16 +27,9 @@ export function openLedger({ sink, nats, producer }: ResolvedConfig): AuditSink 
 }
 
 function openJetStream(nats: ResolvedNats, producer: string): AuditSink {
-  const { stream, subject: _subject, ...connection } = nats;
+  const { stream } = nats;
   const open = async (signal: AbortSignal): Promise<NatsConnectionLike> => {
-    let warned = false;
-    const onRetry = (error: unknown): void => {
-      if (!warned)
-        logger.warn(`NATS cannot be reached at ${nats.servers.join(', ')}, and is tried until it is:`, error);
-      warned = true;
-    };
-    const opened = await connectNats({ ...connection, name: producer, signal, onRetry });
-    if (warned) logger.warn('NATS is reached now');
+    const opened = await connectQuietly(nats, producer, signal);
     await Promise.race([
       makeStream(opened, stream, () => sink.status?.().problem !== undefined),
       delay(STREAM_GRACE_MS),
@@ -45,9 +37,7 @@ function openJetStream(nats: ResolvedNats, producer: string): AuditSink {
     return opened;
   };
   const sink = jetStreamSink({
-    // I8: our own traffic is not traced.
-    connection: (signal) =>
-      keepsNothingAlive(() => context.with(suppressTracing(ROOT_CONTEXT), open, undefined, signal)),
+    connection: (signal) => quietly(() => open(signal)),
     ...(stream?.stream !== undefined && { stream: stream.stream }),
     onAlarm: (error) => logger.error(error.message),
   });

@@ -1,20 +1,20 @@
 import { genai, http } from '@spanledger/audit';
 import type { DesignationRules } from '@spanledger/audit';
-import { parseNatsServers } from '@spanledger/jetstream';
-import type { NatsServers } from '@spanledger/jetstream';
 import type { TrustInbound } from '@spanledger/otel';
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
-import type { AuditSink, EnvelopeForm } from '@spanledger/protocol';
+import type { AttemptStore, AuditSink, EnvelopeForm } from '@spanledger/protocol';
 import { NATS_KEYS } from './config.ts';
-import type { NatsConfig, SpanledgerConfig } from './config.ts';
+import type { SpanledgerConfig } from './config.ts';
+import { listOf } from './environment-list.ts';
+import { resolveNats } from './resolve-nats.ts';
+import type { ResolvedNats } from './resolve-nats.ts';
+import { resolveAttempts } from './resolve-attempts.ts';
+import type { ResolvedBucket } from './resolve-attempts.ts';
 import { resolveJournal } from './resolve-journal.ts';
 import type { ResolvedJournal } from './resolve-journal.ts';
 import { resolveSigning } from './resolve-signing.ts';
 import type { ResolvedSigning } from './resolve-signing.ts';
 import { refuseUnknown } from './unknown-option.ts';
-
-/** `nats` with its servers found and taken apart. */
-export type ResolvedNats = Omit<NatsConfig, 'servers'> & NatsServers;
 
 /** A configuration with environment and defaults applied. Frozen. What belongs to one part is checked by that part. */
 export interface ResolvedConfig {
@@ -25,6 +25,8 @@ export interface ResolvedConfig {
   readonly sink: AuditSink | undefined;
   /** `undefined`: events are in memory only. */
   readonly journal: ResolvedJournal | undefined;
+  /** `undefined`: attempts are counted in this process alone. */
+  readonly attempts: AttemptStore | ResolvedBucket | undefined;
   /** `undefined`: nothing is signed. */
   readonly signing: ResolvedSigning | undefined;
   readonly envelope: EnvelopeForm | undefined;
@@ -75,6 +77,7 @@ export function resolveConfig(
     nats: config.sink === undefined ? resolveNats(config.nats, env) : undefined,
     sink: config.sink,
     journal: resolveJournal(config.journal, env['SPANLEDGER_JOURNAL_DIR']),
+    attempts: resolveAttempts(config.attempts, env['SPANLEDGER_ATTEMPTS'], () => resolveNats(config.nats, env)),
     signing: resolveSigning(config.signing, env),
     envelope: config.envelope,
     outbound: resolveOutbound(config.outbound, env),
@@ -90,22 +93,8 @@ export function resolveConfig(
   });
 }
 
-function resolveNats(nats: NatsConfig | undefined, env: Environment): ResolvedNats | undefined {
-  const { servers: given, ...rest } = nats ?? {};
-  const servers = given ?? list(env['SPANLEDGER_NATS_URL']);
-  if (servers === undefined) {
-    if (nats === undefined) return undefined;
-    throw new SpanledgerError(
-      'SPANLEDGER_OPTION',
-      '`nats` is given without `nats.servers`, and SPANLEDGER_NATS_URL is not set',
-    );
-  }
-  const source = given === undefined ? 'SPANLEDGER_NATS_URL' : 'nats.servers';
-  return { ...parseNatsServers(typeof servers === 'string' ? [servers] : servers, source), ...rest };
-}
-
 function resolveOutbound(outbound: SpanledgerConfig['outbound'], env: Environment): ResolvedConfig['outbound'] {
-  const allowedHosts = outbound?.allowedHosts ?? list(env['SPANLEDGER_ALLOWED_HOSTS']);
+  const allowedHosts = outbound?.allowedHosts ?? listOf(env['SPANLEDGER_ALLOWED_HOSTS']);
   return allowedHosts === undefined ? undefined : { allowedHosts };
 }
 
@@ -121,13 +110,4 @@ function milliseconds(name: string, value: number): number {
     'SPANLEDGER_OPTION',
     `${name} must be a whole number of milliseconds from 0, got ${String(value)}`,
   );
-}
-
-/** A comma list of the environment. Set but empty is not set, as everywhere in OpenTelemetry. */
-function list(value: string | undefined): string[] | undefined {
-  const items = (value ?? '')
-    .split(',')
-    .map((item) => item.trim())
-    .filter(Boolean);
-  return items.length > 0 ? items : undefined;
 }

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { memorySink } from '@spanledger/audit';
+import { memoryAttemptStore, memorySink } from '@spanledger/audit';
 import { SpanledgerError } from '@spanledger/protocol';
 import { describe, expect, it } from 'vitest';
 import { CONFIG_KEYS } from '../src/config.ts';
@@ -39,6 +39,28 @@ describe('resolveConfig', () => {
       allowDisabled: false,
     });
     expect(Object.isFrozen(resolved)).toBe(true);
+  });
+
+  it('counts attempts in this process, unless it is told another place and how to get there', () => {
+    const env = { SPANLEDGER_NATS_URL: 'nats://env:4222' };
+    expect(resolve({}, env).attempts).toBeUndefined();
+    expect(resolve({ attempts: 'memory' }, { ...env, SPANLEDGER_ATTEMPTS: 'kv' }).attempts).toBeUndefined();
+    const kv = { nats: { servers: ['env:4222'] }, onUnavailable: 'error' };
+    expect(resolve({}, { ...env, SPANLEDGER_ATTEMPTS: ' kv ' }).attempts).toEqual(kv);
+    expect(resolve({ sink: memorySink(), attempts: 'kv' }, env).attempts).toEqual(kv);
+    expect(resolve({ attempts: 'kv-or-memory' }, env).attempts).toEqual({ ...kv, onUnavailable: 'memory' });
+    const store = memoryAttemptStore();
+    expect(resolve({ attempts: store }, { SPANLEDGER_ATTEMPTS: 'kv' }).attempts).toBe(store);
+    expect(problem({ attempts: 'kv' })).toMatchObject({
+      code: 'SPANLEDGER_OPTION',
+      message: expect.stringContaining('SPANLEDGER_NATS_URL'),
+    });
+    expect(problem({}, { SPANLEDGER_ATTEMPTS: 'redis' }).message).toMatch(
+      /^SPANLEDGER_ATTEMPTS must be 'memory', 'kv'/,
+    );
+    for (const attempts of ['redis', {}, 1]) {
+      expect(problem({ attempts }).message).toMatch(/^`attempts` must be/);
+    }
   });
 
   it('prefers options to the environment', () => {

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ROOT_CONTEXT, context, diag } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
-import { SpanledgerError, parseAttempt } from '@spanledger/protocol';
-import type { AttemptKey, AttemptRecord, AttemptStore, StoredAttempt } from '@spanledger/protocol';
+import { SpanledgerError } from '@spanledger/protocol';
+import type { AttemptKey, AttemptRecord, AttemptStore } from '@spanledger/protocol';
+import { checkRecord, newest } from './attempt-record.ts';
 import { processAttempts } from './memory-attempt-store.ts';
 import type { MemoryAttemptStore } from './memory-attempt-store.ts';
 
@@ -65,7 +66,7 @@ export class AttemptCounter {
   }
 
   #claimAlone(key: AttemptKey, known: Known): Claim {
-    const next = this.#next(key, known, undefined);
+    const next = this.#reserve(key, this.#seen(key, known), known.atLeast);
     return { ...next, started: (eventId) => this.#remember(key, { epoch: next.epoch, startedEventId: eventId }) };
   }
 
@@ -84,28 +85,35 @@ export class AttemptCounter {
 
   /** Until this attempt is the one that the store takes next. */
   async #race(store: AttemptStore, key: AttemptKey, known: Known): Promise<Claim> {
+    let reserved: number | undefined;
+    let seen: AttemptRecord | undefined;
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       const stored = await this.#untracedly(() => store.read(key));
-      const next = this.#next(key, known, checkRecord(stored));
+      // A number that was reserved here and lost its race is free, unless somebody in this process has counted on from it.
+      if (reserved === undefined || this.#memory.read(key).record?.epoch !== reserved) seen = this.#seen(key, known);
+      const next = this.#reserve(key, newest(seen, checkRecord(stored)), known.atLeast);
+      reserved = next.epoch;
       const revision = await this.#untracedly(() => store.write(key, { epoch: next.epoch }, stored.revision));
       if (revision !== undefined) {
-        return {
-          ...next,
-          started: (eventId) => this.#note(store, key, { epoch: next.epoch, startedEventId: eventId }, revision),
-        };
+        const note = (startedEventId: string): void =>
+          this.#note(store, key, { epoch: next.epoch, startedEventId }, revision);
+        return { ...next, started: note };
       }
       await delay(Math.random() * Math.min(PAUSE_MAX_MS, tries * 2));
     }
     throw new Error(`the race for the next attempt was lost ${TRIES_MAX} times`);
   }
 
+  #seen(key: AttemptKey, { last }: Known): AttemptRecord | undefined {
+    return newest(last, this.#memory.read(key).record);
+  }
+
   /**
    * One above everything that is known. The memory has it from here on, before any store has: nobody in this process is given
    * it again, whatever the store answers.
    */
-  #next(key: AttemptKey, { last, atLeast }: Known, stored: AttemptRecord | undefined): NextAttempt {
-    const before = newest(newest(last, this.#memory.read(key).record), stored);
-    const next = nextAttempt({ last: before, atLeast });
+  #reserve(key: AttemptKey, last: AttemptRecord | undefined, atLeast: number): NextAttempt {
+    const next = nextAttempt({ last, atLeast });
     this.#remember(key, { epoch: next.epoch });
     return next;
   }
@@ -163,27 +171,6 @@ function nextAttempt({ last, atLeast }: Known): NextAttempt {
   const epoch = Math.max(atLeast, (last?.epoch ?? 0) + 1);
   if (Number.isSafeInteger(epoch)) return { epoch, supersededStart: last?.startedEventId };
   throw new SpanledgerError('SPANLEDGER_ATTEMPTS', 'the step has no attempt numbers left');
-}
-
-/** The one with the higher number; of two of one number the one that says more. */
-function newest(one: AttemptRecord | undefined, other: AttemptRecord | undefined): AttemptRecord | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  if (one.epoch !== other.epoch) return one.epoch > other.epoch ? one : other;
-  return other.startedEventId === undefined ? one : other;
-}
-
-const EVENT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[1-9][0-9]{0,15}$/;
-
-/** What a store holds, others have written. @throws Error unless it is a record with a number */
-function checkRecord({ record, revision }: StoredAttempt): AttemptRecord | undefined {
-  if (!Number.isSafeInteger(revision) || revision < 0) throw new Error('it answered without a revision');
-  if (record === undefined) return undefined;
-  if (typeof record !== 'object' || record === null) throw new Error('what it holds for the step is no record');
-  const { epoch, startedEventId } = record as { readonly [K in keyof AttemptRecord]: unknown };
-  const number = typeof epoch === 'number' ? parseAttempt(epoch) : undefined;
-  if (number === undefined) throw new Error('what it holds for the step has no attempt number');
-  const isId = typeof startedEventId === 'string' && EVENT_ID.test(startedEventId);
-  return { epoch: number, ...(isId && { startedEventId }) };
 }
 
 function unavailable({ name }: AttemptStore, { stepId }: AttemptKey, cause: unknown): SpanledgerError {

@@ -9,9 +9,10 @@ import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
 import { withConnection } from '../source/connection-options.ts';
 import type { ConnectionFlags } from '../source/connection-options.ts';
+import { nothingOf } from '../source/execution-records.ts';
 import { withLink } from '../source/link.ts';
 import { readStream } from '../source/read-stream.ts';
-import { sinceOption, toSelection, withSelection } from '../source/selection.ts';
+import { namesOf, sinceOption, toSelection, withSelection } from '../source/selection.ts';
 import type { SelectionFlags } from '../source/selection.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { visible } from '../terminal/visible.ts';
@@ -20,6 +21,7 @@ import { oneRun } from './one-run.ts';
 interface ExportFlags extends ConnectionFlags, SelectionFlags {
   readonly run?: string;
   readonly output?: string;
+  readonly json?: boolean;
 }
 
 type Write = (line: Uint8Array) => Promise<void>;
@@ -39,20 +41,23 @@ export function addExport(program: Command, context: CommandContext, end: (exitC
     )
     .option('--run <id>', 'only this run, by number, without copies')
     .option('-o, --output <file>', 'write to this file, which is there only when it is whole')
+    .option('--json', 'with -o print one JSON document about it; events are JSON in any case')
     .addOption(sinceOption());
   withConnection(withSelection(command)).action(async (flags: ExportFlags) => {
     const { terminal, interrupted } = context;
     const { written, leftOut } = await withLink(flags, context, (link) => {
       const records = readStream(terminal, link, toSelection(flags));
       const chosen = flags.run === undefined ? records : oneRun(records, flags.run);
-      return flags.output === undefined
-        ? writeAll(chosen, terminalWriter(terminal), terminal)
-        : toFile(flags.output, context, (write) => writeAll(chosen, write, terminal));
+      const work = async (write: Write): Promise<Written> => {
+        const result = await writeAll(chosen, write, terminal);
+        // Before a file takes the place of an older one.
+        if (result.written + result.leftOut === 0 && !context.signal.aborted) refuseNothing(flags);
+        return result;
+      };
+      return flags.output === undefined ? work(terminalWriter(terminal)) : toFile(flags.output, context, work);
     });
     if (interrupted.aborted) throw new Failure(EXIT.interrupted, `interrupted after ${written} events`);
-    if (flags.output !== undefined) terminal.note(`${written} events in ${flags.output}`);
-    if (flags.run !== undefined && written === 0)
-      throw new Failure(EXIT.findings, `there is no event of run ${flags.run}`);
+    if (flags.output !== undefined) await tell(terminal, flags.output, { written, leftOut }, flags.json === true);
     end(leftOut === 0 ? EXIT.clean : EXIT.findings);
   });
 }
@@ -60,6 +65,18 @@ export function addExport(program: Command, context: CommandContext, end: (exitC
 interface Written {
   readonly written: number;
   readonly leftOut: number;
+}
+
+/** An empty ledger is no error; a name that nothing has is one. */
+function refuseNothing(flags: ExportFlags): void {
+  const names = namesOf(flags);
+  if (flags.run !== undefined) names.unshift(`run ${flags.run}`);
+  if (names.length > 0) throw nothingOf(names.join(', '), flags.stream);
+}
+
+async function tell(terminal: Terminal, file: string, { written, leftOut }: Written, json: boolean): Promise<void> {
+  if (json) await terminal.json({ file, events: written, leftOut });
+  else terminal.note(`${written} events in ${file}`);
 }
 
 async function writeAll(records: AsyncIterable<LedgerRecord>, write: Write, terminal: Terminal): Promise<Written> {

@@ -37,6 +37,7 @@ export function addKeys(program: Command, context: CommandContext, end: (exitCod
     .requiredOption('-o, --output <file>', 'where the private key goes; never over another file')
     .option('--kid <id>', 'name of the key (default: its RFC 7638 thumbprint)')
     .option('--jwks <file>', 'add the public key to this JWKS as well; it is made if it is not there')
+    .addOption(jsonOption())
     .action(async ({ output, kid, jwks: file }: GenerateFlags) => {
       const pem = newKey();
       const jwk = publicKeyOf(pem, kid);
@@ -54,6 +55,7 @@ export function addKeys(program: Command, context: CommandContext, end: (exitCod
     .description('Prints the public keys of private keys and JWKS files as one JWKS: what readers need.')
     .argument('<files...>', 'PEM or JWKS files')
     .option('--kid <id>', 'name of the key, if it is one PEM file that has not the name of its thumbprint')
+    .addOption(jsonOption())
     .action(async (files: string[], { kid }: { kid?: string }) => {
       if (kid !== undefined && files.length > 1) throw new Failure(EXIT.usage, '--kid is for one file');
       const set: Jwks = { keys: files.flatMap((file) => publicKeysIn(file, kid)) };
@@ -76,6 +78,7 @@ export function addKeys(program: Command, context: CommandContext, end: (exitCod
         .default(parseDuration(GRACE), GRACE)
         .argParser(parseDuration),
     )
+    .addOption(jsonOption())
     .action(async (flags: RotateFlags) => {
       await terminal.json(rotate(flags));
       terminal.note(
@@ -83,6 +86,11 @@ export function addKeys(program: Command, context: CommandContext, end: (exitCod
       );
       end(EXIT.clean);
     });
+}
+
+/** So that a script may give it to every command. */
+function jsonOption(): Option {
+  return new Option('--json', 'JWKS is JSON in any case');
 }
 
 function rotate({ key: file, jwks, kid, grace }: RotateFlags): Jwks {

@@ -43,7 +43,7 @@ export function addRollup(program: Command, context: CommandContext, end: (exitC
       throw new Failure(EXIT.findings, `there is no execution of workflow ${workflow} in that time`);
     }
     if (flags.json) await context.terminal.json(result);
-    else for (const one of result.workflows) await print(context.terminal, one);
+    else await printAll(context.terminal, result.workflows);
     if (!flags.json && result.evicted > 0) {
       context.terminal.warn(`${result.evicted} executions were too many to hold to their end, and are counted as open`);
     }
@@ -69,6 +69,13 @@ function read(
   });
 }
 
+async function printAll(terminal: Terminal, workflows: readonly WorkflowRollup[]): Promise<void> {
+  for (const [index, one] of workflows.entries()) {
+    if (index > 0) await terminal.line('\n');
+    await print(terminal, one);
+  }
+}
+
 async function print(terminal: Terminal, one: WorkflowRollup): Promise<void> {
   const { colors } = terminal;
   const facts = [
@@ -88,7 +95,6 @@ async function print(terminal: Terminal, one: WorkflowRollup): Promise<void> {
   if (one.steps.length > 0) await terminal.line(`\n${stepTable('step', one.steps, terminal)}`);
   if (one.topFailingSteps.length > 0)
     await terminal.line(`\n${stepTable('failing most', one.topFailingSteps, terminal)}`);
-  await terminal.line();
 }
 
 function modelTable({ models }: WorkflowRollup, { colors }: Terminal): string {

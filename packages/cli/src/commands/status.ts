@@ -49,7 +49,7 @@ function readStatus(execution: string, flags: StatusFlags, context: CommandConte
     const { state } = await streamInfo(link);
     const verdict = new Judge({ execution, roster: true, fromStart: state.first_seq <= 1 });
     const shown = await timeline(passing(records.readOwn(), verdict));
-    if (records.count === 0 && !context.signal.aborted) throw nothingOf(execution, flags.stream);
+    if (records.count === 0 && !context.signal.aborted) throw nothingOf(`execution ${execution}`, flags.stream);
     for await (const record of records.readReports()) verdict.add(record);
     return { shown, report: verdict.report() };
   });

@@ -9,7 +9,7 @@ import { withLink } from '../source/link.ts';
 import { LocalRecords } from '../source/local-records.ts';
 import type { LocalPlace } from '../source/local-records.ts';
 import { readStream } from '../source/read-stream.ts';
-import { sinceOption, toSelection, withSelection } from '../source/selection.ts';
+import { namesOf, sinceOption, toSelection, withSelection } from '../source/selection.ts';
 import type { SelectionFlags } from '../source/selection.ts';
 import { toSignatureOptions, withSignatures } from '../source/signature-options.ts';
 import type { SignatureFlags } from '../source/signature-options.ts';
@@ -79,19 +79,22 @@ function verifyStream(flags: VerifyFlags, context: CommandContext): Promise<Verd
     const { state } = await streamInfo(link);
     const isWhole = Object.keys(selection).length === 0 && state.first_seq <= 1;
     const remarks = remarksOn(selection, state.first_seq);
+    const names = namesOf(selection);
     if (execution === undefined) {
       const report = await judge(readStream(terminal, link, selection), {
         ...signatures(flags),
         fromStart: isWhole,
         roster: isWhole,
       });
+      if (isEmpty(report) && names.length > 0 && !context.signal.aborted)
+        throw nothingOf(names.join(', '), flags.stream);
       return { report, remarks };
     }
     const records = new ExecutionRecords(terminal, link, execution);
     const verdict = new Judge({ ...signatures(flags), execution, roster: true, fromStart: state.first_seq <= 1 });
     for await (const record of records.readOwn()) verdict.add(record);
     for await (const record of records.readReports()) verdict.add(record);
-    if (records.count === 0 && !context.signal.aborted) throw nothingOf(execution, flags.stream);
+    if (records.count === 0 && !context.signal.aborted) throw nothingOf(`execution ${execution}`, flags.stream);
     return { report: verdict.report(), remarks };
   });
 }
@@ -113,9 +116,13 @@ function remarksOn({ since, workflow, producer }: SelectionFlags, firstSeq: numb
 }
 
 /** Where word and exit code would surprise. */
-function remarksOnVerdict({ verified, events, forgeEvents, findings }: Report, isClean: boolean): string[] {
-  if (verified && !isClean) return ['nothing speaks against the record; --strict makes any finding exit code 1'];
-  return events + forgeEvents + findings.length === 0 ? ['there was no event: nothing was verified'] : [];
+function remarksOnVerdict(report: Report, isClean: boolean): string[] {
+  if (report.verified && !isClean) return ['nothing speaks against the record; --strict makes any finding exit code 1'];
+  return isEmpty(report) ? ['there was no event: nothing was verified'] : [];
+}
+
+function isEmpty({ events, forgeEvents, findings }: Report): boolean {
+  return events + forgeEvents + findings.length === 0;
 }
 
 /** I9: what a journal has given up after it was acknowledged is not missing. */

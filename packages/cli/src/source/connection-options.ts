@@ -55,10 +55,11 @@ export function withConnection(command: Command): Command {
   return command;
 }
 
-/** Where the server was named, for messages. */
-export function serverSource(flags: ConnectionFlags): string {
-  if (!flags.server) return `${DEFAULT_SERVER} (the default)`;
-  return 'the server that --server or SPANLEDGER_NATS_URL names';
+/** The servers as a message may name them: without credentials. */
+export function serverNames(flags: ConnectionFlags): string {
+  const { servers } = toConnectOptions(flags);
+  const names = [servers].flat().join(', ');
+  return flags.server ? names : `${names} (the default)`;
 }
 
 /** @throws Failure, SpanledgerError `SPANLEDGER_OPTION` */

@@ -62,7 +62,8 @@ export class ExecutionRecords {
   }
 }
 
-export function nothingOf(execution: string, stream: string): Failure {
-  const message = `stream ${stream} has no event of execution ${execution}`;
+/** @param what `execution e1`, or several such names. */
+export function nothingOf(what: string, stream: string): Failure {
+  const message = `stream ${stream} has no event of ${what}`;
   return new Failure(EXIT.findings, message, '`spanledger watch` shows what arrives; ids are case-sensitive');
 }

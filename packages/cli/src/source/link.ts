@@ -1,7 +1,7 @@
 import { connectNats } from '@spanledger/jetstream';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
-import { serverSource, toConnectOptions } from './connection-options.ts';
+import { serverNames, toConnectOptions } from './connection-options.ts';
 import type { ConnectionFlags } from './connection-options.ts';
 
 type Connection = Awaited<ReturnType<typeof connectNats>>;
@@ -78,7 +78,7 @@ function unreachable(flags: ConnectionFlags, cause: unknown): Failure {
   const advice = /authori[sz]ation|authentication|nonce/i.test(text)
     ? 'give credentials of an account that may read: --creds, --nkey, --user with --password, or --token'
     : 'is it running? --server or SPANLEDGER_NATS_URL=nats://host:port names another one';
-  return new Failure(EXIT.unreachable, `cannot connect to ${serverSource(flags)}: ${text}`, advice, { cause });
+  return new Failure(EXIT.unreachable, `cannot connect to ${serverNames(flags)}: ${text}`, advice, { cause });
 }
 
 async function watchConnection(

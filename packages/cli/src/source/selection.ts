@@ -34,6 +34,12 @@ export function toSelection({ execution, workflow, producer, since }: SelectionF
   };
 }
 
+/** What was asked for by name: `execution e1`, `producer svc`. */
+export function namesOf({ execution, workflow, producer }: SelectionFlags): string[] {
+  const names = Object.entries({ execution, workflow, producer });
+  return names.filter(([, name]) => name !== undefined).map(([kind, name]) => `${kind} ${name}`);
+}
+
 /** `15m`, `6h`, … in milliseconds. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);

@@ -34,6 +34,8 @@ export async function streamInfo(link: Link): Promise<StreamInfo> {
 }
 
 function unreadable(stream: string, reason: string, cause?: unknown): Failure {
-  const advice = 'create it with `spanledger stream init`, name another with --stream, or ask `spanledger doctor`';
+  const advice = /permission/i.test(reason)
+    ? 'give credentials of an account that may read (--creds, --user, …); `spanledger doctor` says what this one may'
+    : 'create it with `spanledger stream init`, name another with --stream, or ask `spanledger doctor`';
   return new Failure(EXIT.unreachable, `stream ${stream} cannot be read: ${reason}`, advice, { cause });
 }
