@@ -1,3 +1,4 @@
+import { timeline } from '@spanledger/ledger';
 import type { AuditEvent } from '@spanledger/protocol';
 import { startNats } from '@spanledger/testkit';
 import { expect, it } from 'vitest';
@@ -27,7 +28,7 @@ it('stamps every event of a step with its attempt, in the agents that it calls a
   expect(await orchestrator.ended()).toBe(0);
   await Promise.all([agent.stop(), other.stop()]);
 
-  const { events } = await readLedger(nats.url);
+  const { events, records } = await readLedger(nats.url);
   const of = (producer: string) =>
     events.filter((event) => event.producer === producer && event.step_id !== undefined).map(stamped);
   const steps = [
@@ -73,4 +74,12 @@ it('stamps every event of a step with its attempt, in the agents that it calls a
     ['orchestrator', { step: 'b', superseded_after_event_id: idOf(startOf('b')), new_epoch: 2 }],
     ['researcher', { step: 'b/search', superseded_after_event_id: idOf(startOf('b/search')), new_epoch: 2 }],
   ]);
+
+  // Read as one story, every producer's part in the first attempt at `b` is gone, and nothing else.
+  const told = await timeline(records, { collapse: 'superseded' });
+  const abandoned = ({ step_id: step, attempt_epoch: epoch }: AuditEvent): boolean =>
+    (step === 'b' || step === 'b/search') && epoch === 1;
+  const all = await timeline(records);
+  expect(told.entries).toEqual(all.entries.filter(({ event }) => !abandoned(event)));
+  expect(new Set(events.filter(abandoned).map(({ producer }) => producer)).size).toBe(3);
 });

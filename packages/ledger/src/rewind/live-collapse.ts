@@ -34,7 +34,7 @@ export interface LiveRewind {
 
 export type LiveItem = LiveEvent | LiveRewind;
 
-export interface LiveCollapseOptions extends CollapseOptions {
+export interface LiveCollapseOptions extends Pick<CollapseOptions, 'index'> {
   /** `superseded` drops what comes too late, `mark` gives it marked; both correct what was given. `none` gives everything, and corrects nothing. */
   readonly mode: CollapseMode;
   /** Events to give. The others still say which attempts there are. Default: all, and records that are no events. */
