@@ -1,4 +1,4 @@
-// npm run tamper [-- --count 100000] [-- --clean 1000000] [-- --json]: what the verifier finds of what was done to a ledger.
+// npm run tamper [-- --count 100000] [-- --clean 1050000] [-- --json]: what the verifier finds of what was done to a ledger.
 import { main } from './lib/main.mjs';
 import { run } from './lib/processes.mjs';
 import { setUp } from './lib/set-up.mjs';

@@ -10,6 +10,22 @@ export function createKey(kid) {
   return { signer: { kid, sign: (bytes) => sign(null, bytes, key) }, publicKey: { kid, x } };
 }
 
+/** Signs with one key after the other, so many events with each: as where keys are rotated while runs go on. */
+export function createRotatingSigner(keys, eventsEach) {
+  let signed = 0;
+  const active = () => keys[Math.floor(signed / eventsEach) % keys.length].signer;
+  return {
+    get kid() {
+      return active().kid;
+    },
+    sign(bytes) {
+      const signature = active().sign(bytes);
+      signed += 1;
+      return signature;
+    },
+  };
+}
+
 /** Asked the same thing again, as for every event that was not touched, it answers from memory. */
 export function createVerifySignature() {
   const keys = new Map();

@@ -1,13 +1,15 @@
 // One sound ledger after the other, tampered with in every way; and one large one that is not.
 import { canonicalBytes } from '@spanledger/protocol';
 import { LedgerVerifier } from '@spanledger/ledger';
-import { createKey, createVerifySignature, sha256 } from './keys.mjs';
+import { createKey, createRotatingSigner, createVerifySignature, sha256 } from './keys.mjs';
 import { cleanLedger, smallLedger } from './ledger-model.mjs';
 import { below, randomFrom } from './random.mjs';
 import { TAMPERINGS, isFound, tamper } from './tamperings.mjs';
 
 /** Of one ledger; then a new one is made. */
 const TAMPERINGS_EACH = 100;
+/** Signed with one key; then the next one signs. */
+const EVENTS_EACH_KEY = 200;
 const SIGP = 'jcs-1';
 
 /**
@@ -46,14 +48,15 @@ export function tamperTrial({ count, seed, progress = () => {} }) {
 
 /** @returns what is found in a sound ledger of so many events: only the losses that were reported */
 export function cleanTrial({ count, seed, signs, progress = () => {} }) {
-  const key = createKey('k1');
+  const keys = ['k1', 'k2', 'k3'].map(createKey);
   const signatures = {
-    keys: [key.publicKey],
+    keys: keys.map(({ publicKey }) => publicKey),
     verifySignature: createVerifySignature(),
     ...(signs && { required: signs }),
   };
+  const signer = signs && createRotatingSigner(keys, EVENTS_EACH_KEY);
   const verifier = new LedgerVerifier({ sha256, ...(signs && { signatures }) });
-  for (const record of cleanLedger(randomFrom(seed), { count, signer: signs && key.signer, signs })) {
+  for (const record of cleanLedger(randomFrom(seed), { count, signer, signs })) {
     verifier.add(record);
     if (record.streamSeq % 10_000 === 0) progress(record.streamSeq);
   }

@@ -19,48 +19,75 @@ const FIRST = { last: undefined, atLeast: 1 };
 /** A process of its own, as far as counting is concerned. */
 const counterOf = (store?: AttemptStore): AttemptCounter => new AttemptCounter(store, new MemoryAttemptStore());
 
+/** What one run does, one after the other: attempts that it asks for. */
+const lane = fc.array(fc.record({ wanted: fc.integer({ min: 1, max: 6 }), notes: fc.boolean() }), { maxLength: 4 });
+type Lane = readonly { readonly wanted: number; readonly notes: boolean }[];
+
+/** All attempts of a run, in order. */
+async function claimAll(counter: AttemptCounter, claims: Lane, starts: Map<string, number>): Promise<number[]> {
+  const epochs: number[] = [];
+  for (const { wanted, notes } of claims) {
+    const claim = await counter.claim(KEY, { last: undefined, atLeast: wanted });
+    expect(claim.epoch).toBeGreaterThanOrEqual(wanted);
+    if (claim.supersededStart !== undefined) expect(starts.get(claim.supersededStart)).toBeLessThan(claim.epoch);
+    epochs.push(claim.epoch);
+    const id = `018f0000-0000-7000-8000-000000000000:${starts.size + 1}`;
+    starts.set(id, claim.epoch);
+    if (notes) claim.started(id);
+  }
+  expect(epochs).toEqual([...epochs].sort((one, other) => one - other));
+  return epochs;
+}
+
 describe('counting', () => {
-  it('never gives a number twice, however processes interleave, and grows in each', async () => {
+  it('never gives a number twice, however runs in several processes interleave, and grows in each', async () => {
+    const processes = fc.array(fc.array(lane, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 3 });
     await fc.assert(
-      fc.asyncProperty(
-        fc.scheduler(),
-        fc.array(
-          fc.array(fc.record({ wanted: fc.integer({ min: 1, max: 6 }), notes: fc.boolean() }), { maxLength: 4 }),
-          {
-            minLength: 1,
-            maxLength: 4,
-          },
-        ),
-        async (scheduler, processes) => {
-          const shared = new MemoryAttemptStore();
-          const store: AttemptStore = {
-            name: 'scheduled',
-            read: (key) => scheduler.schedule(Promise.resolve(), 'read').then(() => shared.read(key)),
-            write: (...given) => scheduler.schedule(Promise.resolve(), 'write').then(() => shared.write(...given)),
-          };
-          const starts = new Map<number, string>();
-          const work = processes.map(async (claims, process) => {
-            const counter = counterOf(store);
-            const epochs: number[] = [];
-            for (const [n, { wanted, notes }] of claims.entries()) {
-              const claim = await counter.claim(KEY, { last: undefined, atLeast: wanted });
-              expect(claim.epoch).toBeGreaterThanOrEqual(wanted);
-              const superseded = [...starts].find(([, id]) => id === claim.supersededStart)?.[0];
-              if (claim.supersededStart !== undefined) expect(superseded).toBeLessThan(claim.epoch);
-              epochs.push(claim.epoch);
-              const id = `018f0000-0000-7000-8000-00000000000${process}:${n + 1}`;
-              starts.set(claim.epoch, id);
-              if (notes) claim.started(id);
-            }
-            return epochs;
-          });
-          void scheduler.waitFor(Promise.all(work)).catch(() => {});
-          const all = await Promise.all(work);
-          for (const epochs of all) expect(epochs).toEqual([...epochs].sort((one, other) => one - other));
-          expect(new Set(all.flat()).size).toBe(all.flat().length);
-          expect(shared.read(KEY).record?.epoch ?? 0).toBe(Math.max(0, ...all.flat()));
-        },
-      ),
+      fc.asyncProperty(fc.scheduler(), processes, async (scheduler, all) => {
+        const shared = new MemoryAttemptStore();
+        const turn = () => scheduler.schedule(Promise.resolve());
+        const store: AttemptStore = {
+          name: 'scheduled',
+          read: (key) => turn().then(() => shared.read(key)),
+          write: (...given) => turn().then(() => shared.write(...given)),
+        };
+        const starts = new Map<string, number>();
+        const work = all.flatMap((lanes) => {
+          const counter = counterOf(store);
+          return lanes.map((claims) => claimAll(counter, claims, starts));
+        });
+        const [epochs] = await Promise.all([Promise.all(work), scheduler.waitFor(Promise.all(work))]);
+        expect(new Set(epochs.flat()).size).toBe(epochs.flat().length);
+        expect(shared.read(KEY).record?.epoch ?? 0).toBe(Math.max(0, ...epochs.flat()));
+      }),
+      { numRuns: 100 },
+    );
+  }, 120_000);
+
+  it('never gives a number twice in a process that counts alone when the store fails, written or not', async () => {
+    const outcomes = fc.array(fc.constantFrom('answers', 'fails', 'fails afterwards'), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), fc.array(lane, { maxLength: 4 }), outcomes, async (scheduler, lanes, plan) => {
+        const shared = new MemoryAttemptStore();
+        const ask = async <T>(answer: () => T): Promise<T> => {
+          const outcome = plan.shift() ?? 'answers';
+          await scheduler.schedule(Promise.resolve());
+          if (outcome === 'fails') throw new Error('no server');
+          const answered = answer();
+          if (outcome === 'fails afterwards') throw new Error('no answer');
+          return answered;
+        };
+        const counter = counterOf({
+          name: 'failing',
+          onUnavailable: 'memory',
+          read: (key) => ask(() => shared.read(key)),
+          write: (...given) => ask(() => shared.write(...given)),
+        });
+        const starts = new Map<string, number>();
+        const work = lanes.map((claims) => claimAll(counter, claims, starts));
+        const [epochs] = await Promise.all([Promise.all(work), scheduler.waitFor(Promise.all(work))]);
+        expect(new Set(epochs.flat()).size).toBe(epochs.flat().length);
+      }),
       { numRuns: 100 },
     );
   }, 120_000);

@@ -66,6 +66,13 @@ describe('a phase of an agent', () => {
     ]);
   });
 
+  it('can still be tried again where a header claims the highest attempt that there is', async () => {
+    newLedger();
+    await receive(carrier(newExecution(), 'research', Number.MAX_SAFE_INTEGER), async () => {
+      for (const expected of [1, 2]) await workflow.phase('search', ({ attempt }) => expect(attempt).toBe(expected));
+    });
+  });
+
   it('supersedes its own earlier attempt when the step is tried again, also while that still runs', async () => {
     const ledger = newLedger();
     const executionId = newExecution();
@@ -161,6 +168,23 @@ describe('a phase of an orchestrator', () => {
       'workflow_step_started plan 2',
       'workflow_step_started plan/draft 2',
       'workflow_step_started write 2',
+    ]);
+  });
+
+  it('is in the run of a message that is handled inside of a step, and not in that of the step', async () => {
+    const ledger = newLedger();
+    await workflow.run({ executionId: newExecution() }, (run) =>
+      run.step('call', () =>
+        receive(carrier(run.executionId, 'call', 1), async () => {
+          const runId = currentWorkflow()?.runId;
+          expect(runId).not.toBe(run.runId);
+          await workflow.phase('x', () => expect(currentWorkflow()?.runId).toBe(runId));
+        }),
+      ),
+    );
+    expect(startsIn(await ledger.events()).map(brief)).toEqual([
+      'workflow_step_started call 1',
+      'workflow_step_started call/x 1',
     ]);
   });
 

@@ -1,6 +1,6 @@
 import { connectNats } from '@spanledger/jetstream';
 import { startNats } from '@spanledger/testkit';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { cli, startLedger } from './support.ts';
 
 const API = '"$SYS.REQ.USER.INFO", "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.>"';
@@ -19,8 +19,11 @@ async function levels(args: readonly string[], code: number): Promise<Record<str
 }
 
 describe('stream', () => {
-  it.each(['2.9', undefined])('creates and checks it, on nats-server %s', async (version) => {
-    await using server = await startNats(version === undefined ? {} : { version });
+  it.each([
+    ['2.9', { version: '2.9' }],
+    ['of the newest release', {}],
+  ])('creates and checks it, on nats-server %s', async (_, options) => {
+    await using server = await startNats(options);
     const args = ['--server', server.url];
     expect(await cli(['stream', 'check', ...args])).toMatchObject({
       code: 1,
@@ -117,6 +120,22 @@ describe('doctor', () => {
     await publish('auditEvent', 'x'.repeat(2_800));
     const found = await levels(['--server', url, '--monitor', 'http://127.0.0.1:1'], 1);
     expect(found).toMatchObject({ 'max payload': 'fail', stream: 'ok', limits: 'fail', 'sync interval': 'warn' });
+  });
+
+  it('tells how full stream and account are', async () => {
+    const config = 'accounts { A { jetstream: { max_file: 40960 }, users: [{ user: a, password: a }] } }';
+    const server = await startNats({ config });
+    onTestFinished(() => server.close());
+    const url = server.url.replace('//', '//a:a@');
+    const connection = await connectNats({ servers: server.url, user: 'a', pass: 'a' });
+    onTestFinished(() => connection.close());
+    const stream = { name: 'AUDIT_EVENTS', subjects: ['auditEvent', 'auditEvent.>'], discard: 'new', max_msgs: 4 };
+    await connection.request('$JS.API.STREAM.CREATE.AUDIT_EVENTS', JSON.stringify(stream));
+    expect(await levels(['--server', url], 1)).toMatchObject({ limits: 'ok', 'account limits': 'ok' });
+    for (let n = 0; n < 3; n += 1) await connection.request('auditEvent', 'x'.repeat(11_000));
+    const { stdout } = await cli(['doctor', '--server', url]);
+    expect(stdout).toMatch(/\nwarn {2}limits +75 % of 4 events used\n.*raise max_msgs in time\n/);
+    expect(stdout).toMatch(/\nwarn {2}account limits +8\d % of 40960 bytes used\n/);
   });
 
   it('tells what an account without rights may not', async () => {

@@ -248,8 +248,10 @@ it('rolls a workflow up', async () => {
   const text = await cli(args);
   expect(text).toMatchObject({ code: 0, stderr: '' });
   expect(text.stdout).toMatch(/^deploy\n\nexecutions +2\ncompleted +1\nfailed +1\n/);
+  expect(text.stdout).toMatch(/[^\n]\n$/);
   expect(text.stdout).toMatch(/\nstep +executions +failed +retries +p50 +p99 +last error\nplan +2 +1 +0 +1\.5 s/);
   expect((await cli(['rollup', '--server', url, '--json'])).stdout).toContain('"other"');
+  expect((await cli(['rollup', '--server', url])).stdout).toMatch(/[^\n]\n\n\nother\n/);
   const before = await cli([...args, '--to', '2025-01-01']);
   expect(before).toMatchObject({ code: 1, stdout: '' });
 });

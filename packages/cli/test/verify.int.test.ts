@@ -4,9 +4,10 @@ import { openJournal } from '@spanledger/audit';
 import { describe, expect, it } from 'vitest';
 import { cli, newDirectory, plainRun, sealRun, startLedger, toNdjson } from './support.ts';
 
-describe.each(['2.9', undefined])('on nats-server %s', (version) => {
-  const options = version === undefined ? {} : { version };
-
+describe.each([
+  ['2.9', { version: '2.9' }],
+  ['of the newest release', {}],
+])('on a stream of nats-server %s', (_, options) => {
   it('verifies the stream, one execution and a workflow', async () => {
     const { url, store } = await startLedger(options);
     await store(plainRun(3, { execution: 'e1', producer: 'a' }));
@@ -79,6 +80,21 @@ it('reads with an execution what its producers report in their instance runs', a
   const strict = await cli(['verify', '--execution', 'e1', '--strict', '--server', url]);
   expect(strict.code).toBe(1);
   expect(strict.stdout).toMatch(/note: nothing speaks against the record; --strict .*\n\nVERIFIED\n$/);
+});
+
+it('reads with an execution the checkpoints of its producers, which show that its tail was cut', async () => {
+  const { url, store } = await startLedger();
+  const run = plainRun(4, { execution: 'e1' });
+  const last = run.at(-1)!;
+  const head = { run_id: last.runId, last_seq: last.seq, head_hash: last.hash };
+  await store(run.slice(0, 4));
+  await store(sealRun({ events: [{ event: 'audit_checkpoint', fields: { runs: [head], final: true } }] }));
+  const { code, stdout } = await cli(['verify', '--execution', 'e1', '--json', '--server', url]);
+  expect(JSON.parse(stdout)).toMatchObject({
+    verified: false,
+    findings: [{ cause: 'checkpoint_mismatch', kind: 'tail_cut', runId: last.runId, seq: 5 }],
+  });
+  expect(code).toBe(1);
 });
 
 it('judges with an execution what is no event of a run, once', async () => {

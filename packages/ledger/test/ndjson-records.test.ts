@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ndjsonRecords } from '@spanledger/ledger';
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 async function* chunksOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
@@ -18,9 +18,12 @@ async function read(chunks: AsyncIterable<Uint8Array>): Promise<{ text: string; 
 
 describe('ndjsonRecords', () => {
   it('yields every line as it stands, however the bytes are cut', async () => {
-    const line = fc
-      .string({ unit: 'binary' })
-      .map((text) => text.replaceAll('\n', '').replace(/\r+$/, '').toWellFormed());
+    const line = fc.string({ unit: 'binary' }).map((text) =>
+      text
+        .replaceAll('\n', '')
+        .replace(/^\uFEFF+|\r+$/g, '')
+        .toWellFormed(),
+    );
     await fc.assert(
       fc.asyncProperty(fc.array(line), fc.boolean(), fc.integer({ min: 1, max: 40 }), async (lines, ended, size) => {
         const bytes = encoder.encode(lines.join('\n') + (ended ? '\n' : ''));
@@ -41,8 +44,8 @@ describe('ndjsonRecords', () => {
     expect((await read(reused())).map(({ text }) => text)).toEqual(['abc', 'de', 'f']);
   });
 
-  it('takes no carriage return for a part of an event', async () => {
-    const bytes = encoder.encode('{"a":1}\r\n\r\n{"b":2}\r\n{"c":3}');
+  it('takes no byte order mark and no carriage return for a part of an event', async () => {
+    const bytes = encoder.encode('\uFEFF{"a":1}\r\n\r\n{"b":2}\r\n{"c":3}');
     expect(await read(chunksOf(bytes, 8))).toEqual([
       { text: '{"a":1}', streamSeq: 1 },
       { text: '{"b":2}', streamSeq: 3 },

@@ -45,7 +45,7 @@ const PUBLIC_KEY = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
  *
  * @param json its text, or what `JSON.parse` made of it.
  * @throws SpanledgerError `SPANLEDGER_KEY` if it is no JWKS, has an Ed25519 key that is damaged, private or has no `kid`,
- * has two keys under one `kid`, or only keys of other kinds.
+ * has two keys under one `kid`, or only keys of other kinds. One key that is in it twice is valid as long as either says.
  */
 export function readJwks(json: string | object): VerificationKey[] {
   const { keys } = parseObject(json);
@@ -86,17 +86,24 @@ function seconds(value: unknown, label: string): number | undefined {
   throw wrong(`${label} is not a number of seconds since 1970`);
 }
 
-/** One key that is named twice alike counts once: sets are put together of others. */
+/** One key that is named twice counts once, with all of its time: sets are put together of others, and replicas retire it one by one. */
 function unique(keys: readonly VerificationKey[]): VerificationKey[] {
   const byKid = new Map<string, VerificationKey>();
   for (const key of keys) {
     const known = byKid.get(key.kid);
-    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(key)) {
+    if (known !== undefined && known.x !== key.x) {
       throw wrong(`two different keys have the \`kid\` ${JSON.stringify(key.kid)}`);
     }
-    byKid.set(key.kid, key);
+    byKid.set(key.kid, known === undefined ? key : merged(known, key));
   }
   return [...byKid.values()];
+}
+
+function merged(a: VerificationKey, b: VerificationKey): VerificationKey {
+  const notBefore = Math.min(a.notBefore ?? -Infinity, b.notBefore ?? -Infinity);
+  const notAfter = Math.max(a.notAfter ?? Infinity, b.notAfter ?? Infinity);
+  const { kid, x } = a;
+  return { kid, x, ...(notBefore > -Infinity && { notBefore }), ...(notAfter < Infinity && { notAfter }) };
 }
 
 function wrong(what: string, cause?: unknown): SpanledgerError {

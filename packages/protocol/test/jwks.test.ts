@@ -23,6 +23,18 @@ describe('a key set', () => {
     expect(readJwks({ keys: [] })).toEqual([]);
   });
 
+  it('takes the whole time of a key that two replicas have retired one after the other', () => {
+    const [earlier, later] = [
+      { ...one, nbf: 5, exp: 10 },
+      { ...one, nbf: 7, exp: 12 },
+    ];
+    expect(readJwks({ keys: [later, two, earlier] })).toMatchObject([
+      { kid: 'one', notBefore: 5, notAfter: 12 },
+      { kid: 'two' },
+    ]);
+    expect(readJwks({ keys: [later, one] })).toEqual([{ kid: 'one', x: one.x }]);
+  });
+
   const wrong: [string, unknown, string][] = [
     ['no JSON', '{', 'not JSON'],
     ['no object', '7', 'not a JSON object'],

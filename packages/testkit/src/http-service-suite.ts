@@ -32,7 +32,8 @@ const WORKFLOW_KEYS = [
  * "One request is one run", as tests against a real server in a process of its own. Call it at the top level of a test file.
  *
  * The service marks what happens in a request with spans designated as `work`, whose `fields.mark` is the query's
- * `mark`, and whose `fields.at` says where: `handler` everywhere, and what the routes below name.
+ * `mark`, and whose `fields.at` says where: `handler` everywhere, and what the routes below name. `/step` does its work in the
+ * phases `left` and `right`, which run side by side and call `/work` of the same service.
  */
 export function testHttpService(name: string, options: HttpServiceCase): void {
   describe(`one request is one run: ${name}`, () => {
@@ -94,6 +95,25 @@ export function testHttpService(name: string, options: HttpServiceCase): void {
       socket.destroy();
       expect(runs.map((run) => run[0]?.step_id)).toEqual(['s0', 's1', 's2']);
       for (const run of runs) expect(placesIn(run)).toEqual(['handler', 'later']);
+    });
+
+    it('stamps what happens in a step with it, in phases and in agents called from there, and mixes no two', async () => {
+      const executionId = randomUUID();
+      const steps = [1, 2, 3, 4].map(async (attempt) => {
+        const step = `step-${attempt}`;
+        const headers = stepHeaders(executionId, step, attempt);
+        const { mark, run } = await call('/step', { headers });
+        expect(run.map(stamped).sort()).toEqual(stepEvents(options, step, attempt).sort());
+        // Without the propagator nothing is sent.
+        if (options.env?.['PROPAGATOR'] === 'none') return;
+        for (const phase of ['left', 'right']) {
+          const called = await service.endedRun(`${mark}-${phase}`);
+          const names = eventsOf(options, ['work', 'work']);
+          expect(called.map(stamped)).toEqual(names.map((event) => `${event} ${step}/${phase} ${attempt}`));
+          for (const event of called) expect(event).toMatchObject({ workflow_execution_id: executionId });
+        }
+      });
+      await Promise.all(steps);
     });
 
     it('is there after a parsed body', async () => {
@@ -234,6 +254,26 @@ async function abandon(service: HttpService, path: string, how: 'end' | 'reset',
 
 function eventsOf({ entrySpan }: HttpServiceCase, inner: readonly string[]): string[] {
   return ['invocation_started', ...inner, ...(entrySpan ? ['http_served'] : []), 'invocation_complete'];
+}
+
+const stamped = ({ event, step_id, attempt_epoch }: AuditEvent): string => `${event} ${step_id} ${attempt_epoch}`;
+
+function stepHeaders(executionId: string, step: string, attempt: number): http.OutgoingHttpHeaders {
+  return {
+    ...WORKFLOW_HEADERS,
+    'X-Workflow-Execution-Id': executionId,
+    'X-Workflow-Step-Id': step,
+    'X-Workflow-Step-Attempt': String(attempt),
+  };
+}
+
+/** What `/step` leaves in its run, in any order: the step's own, and that of its two phases. */
+function stepEvents(options: HttpServiceCase, step: string, attempt: number): string[] {
+  const own = eventsOf(options, ['work', 'noted']).map((event) => `${event} ${step} ${attempt}`);
+  const inPhase = ['workflow_step_started', 'llm_call', 'tool_exec', 'charged_started', 'charged', 'noted'];
+  const events = [...(attempt > 1 ? ['stream_rewind'] : []), ...inPhase, 'workflow_step_completed'];
+  const ofPhases = ['left', 'right'].flatMap((phase) => events.map((event) => `${event} ${step}/${phase} ${attempt}`));
+  return [...own, ...ofPhases];
 }
 
 function terminalOf(run: readonly AuditEvent[]): AuditEvent {

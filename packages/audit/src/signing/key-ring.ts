@@ -12,6 +12,11 @@ const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 /** Keys that this process has signed with and does no more; those before them are forgotten. */
 const RETIRED_MAX = 32;
 const KEY_FILE_CHECK_MS = 5_000;
+/**
+ * How long what a retired key signs is still valid: replicas take a new key from their file one after the other (a mounted secret takes
+ * minutes), and readers pin the set of any one of them (I9). It costs nothing: whoever has the key can write an earlier time anyway.
+ */
+const GRACE_MS = 600_000;
 
 /** Signs, and knows the public keys that its signatures can be verified with. */
 export interface SigningKeys extends EventSigner {
@@ -45,7 +50,8 @@ export interface KeyRingOptions extends Partial<KeyText> {
 /** One key that signs, and the public keys that readers need, of which there may be many. */
 export interface KeyRing extends SigningKeys {
   /**
-   * Signs with this key from now on. The one before stays in the JWKS, with `exp` as of now.
+   * Signs with this key from now on. The one before stays in the JWKS, with an `exp` in ten minutes: other replicas rotate a
+   * little later.
    *
    * @returns its `kid`.
    * @throws SpanledgerError `SPANLEDGER_KEY`, and then nothing is changed: for a key that is none, or another key's `kid`
@@ -81,6 +87,8 @@ class Ring implements KeyRing {
   readonly #retired = new Map<string, Jwk>();
   readonly #close: () => void;
   #added = 0;
+  /** Clocks are set back. */
+  #lastSignedMs = 0;
 
   constructor(active: SigningKey, others: readonly Jwk[], close: () => void = () => {}) {
     for (const jwk of others) this.#retired.set(jwk.kid, jwk);
@@ -95,6 +103,7 @@ class Ring implements KeyRing {
   }
 
   sign(bytes: Uint8Array): Uint8Array {
+    this.#lastSignedMs = Math.max(this.#lastSignedMs, Date.now());
     return this.#active.sign(bytes);
   }
 
@@ -117,9 +126,9 @@ class Ring implements KeyRing {
     if (next.jwk.x === jwk.x) return;
     this.#refuseOther(next);
     this.#retired.delete(next.kid);
-    // Up, so that what was signed in this very second is not later. No `nbf` for the next one: what happened before now, and is
-    // sealed only now, is signed by it.
-    this.#retired.set(jwk.kid, Object.freeze({ ...jwk, exp: Math.ceil(Date.now() / 1_000) }));
+    const exp = Math.ceil((Math.max(this.#lastSignedMs, Date.now()) + GRACE_MS) / 1_000);
+    // No `nbf` for the next one: what happened before now, and is sealed only now, is signed by it.
+    this.#retired.set(jwk.kid, Object.freeze({ ...jwk, exp }));
     this.#active = next;
     this.#forgetOldest();
     log.info(`events are signed with the key ${next.kid} from now on, no more with ${jwk.kid}`);

@@ -16,8 +16,6 @@ function live(): Map<string, Dispatcher> {
 
 /** Has answers to the requests of this activity noted on it. @returns the function that ends it. */
 export function noteAnswersOn(activity: Dispatcher, identity: WorkflowIdentity): () => void {
-  // An answer names the execution of its request: outside of any, runs could not be told apart.
-  if (identity.executionId === undefined) return () => {};
   const key = keyOf(identity);
   live().set(key, activity);
   return () => {

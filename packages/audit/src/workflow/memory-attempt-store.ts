@@ -43,15 +43,18 @@ export class MemoryAttemptStore implements AttemptStore {
     return this.#revision;
   }
 
-  /** Of the only execution that there is, its oldest step. */
+  /** All of its steps; of the only execution that there is, its oldest one. */
   #forgetOldest(): void {
-    for (const [executionId, steps] of this.#executions) {
-      const forgotten = this.#executions.size > 1 ? [...steps.keys()] : [...steps.keys()].slice(0, 1);
-      for (const stepId of forgotten) steps.delete(stepId);
-      this.#steps -= forgotten.length;
-      if (steps.size === 0) this.#executions.delete(executionId);
+    const oldest = this.#executions.entries().next();
+    if (oldest.done) return;
+    const [executionId, steps] = oldest.value;
+    if (this.#executions.size > 1) {
+      this.#executions.delete(executionId);
+      this.#steps -= steps.size;
       return;
     }
+    const step = steps.keys().next();
+    if (!step.done && steps.delete(step.value)) this.#steps -= 1;
   }
 }
 

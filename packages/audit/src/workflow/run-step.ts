@@ -17,6 +17,9 @@ export interface StepPlace {
   readonly around: Activity | undefined;
 }
 
+/** What a header claims beyond this is not counted from: a forged one could use up the numbers of other people's execution. */
+const ATTEMPT_AROUND_MAX = 2 ** 31;
+
 /** One try that has its number, and whose start is not yet recorded. */
 interface Attempt {
   readonly activity: Activity;
@@ -80,9 +83,9 @@ async function whenClaimed(
  * A step inside another begins with the attempt number of that one at least: where attempts are not counted together, another
  * replica may have had those below.
  */
-function atLeast({ scope }: StepPlace, wanted: number | undefined): number {
-  const { stepId, attempt } = scope.workflow;
-  return Math.max(wanted ?? 1, stepId === undefined ? 1 : (attempt ?? 1));
+function atLeast({ scope }: StepPlace, wanted = 1): number {
+  const { stepId, attempt = 1 } = scope.workflow;
+  return stepId === undefined || attempt > ATTEMPT_AROUND_MAX ? wanted : Math.max(wanted, attempt);
 }
 
 function createAttempt(step: Step<unknown>, { scope, around }: StepPlace, entry: StepEntry, claim: Claim): Attempt {

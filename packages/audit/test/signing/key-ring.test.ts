@@ -106,7 +106,9 @@ describe('rotation', () => {
     const keys = readJwks(ring.jwks());
     expect(keys.map(({ kid }) => kid)).toEqual(['third', 'second', 'first']);
     expect(keys.map(({ notAfter }) => notAfter)).toEqual([undefined, expect.any(Number), expect.any(Number)]);
-    expect(Math.abs(keys[1]!.notAfter! - Date.now() / 1_000)).toBeLessThan(60);
+    // Replicas rotate one after the other, and a reader has the keys of any of them.
+    const remaining = keys[1]!.notAfter! - Date.now() / 1_000;
+    expect([remaining > 540, remaining < 660]).toEqual([true, true]);
     // No key has a beginning: what happened before it, and is sealed after it, is signed with it.
     expect(keys.every(({ notBefore }) => notBefore === undefined)).toBe(true);
   });

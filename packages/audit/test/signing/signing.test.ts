@@ -239,7 +239,7 @@ describe('a key that was retired', () => {
     const ring = createKeyRing({ key: stolen, kid: 'first' });
     const { sink, pipeline } = setUp('event', createKeyRing({ key: stolen, kid: 'first' }));
     ring.rotate({ key: newPem() });
-    pipeline.emit(newScope(), { event: 'tool_exec', time: [Math.ceil(Date.now() / 1_000) + 60, 0] });
+    pipeline.emit(newScope(), { event: 'tool_exec', time: [Math.ceil(Date.now() / 1_000) + 1_200, 0] });
     await pipeline.flush();
     expect(verdict(parseEvent(sink.records[0]!.bytes)!, ring.jwks())).toBe('expired key');
   });

@@ -1,6 +1,6 @@
 import { checkStream } from '@spanledger/jetstream';
 import type { Command } from 'commander';
-import { accountChecks } from '../doctor/account-checks.ts';
+import { accountChecks, quotaChecks } from '../doctor/account-checks.ts';
 import { at } from '../doctor/check.ts';
 import type { Check } from '../doctor/check.ts';
 import { clockCheck } from '../doctor/clock-check.ts';
@@ -61,6 +61,7 @@ async function examine(link: Link, flags: DoctorFlags): Promise<Check[]> {
   return [
     ...serverChecks(info),
     ...accountChecks(user, stream),
+    ...quotaChecks(await ask(link, '$JS.API.INFO').catch(() => undefined)),
     ...streamChecks(stream, await checkStream(connection, { stream }), await streamInfo(link).catch(() => undefined)),
     diskCheck(varz, monitor),
     clockCheck(clock ?? reading(at(varz, 'now'), varzAskedMs)),

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { AuditEvent } from '@spanledger/protocol';
 import type { Colors } from '../terminal/terminal.ts';
 import { visible } from '../terminal/visible.ts';
@@ -20,11 +21,19 @@ export function eventName(event: AuditEvent, colors: Colors): string {
 }
 
 /** `plan #2`: step and attempt. */
-export function stepOf({ step_id: step, attempt_epoch: attempt }: AuditEvent): string {
+export function stepOf({
+  step_id: step,
+  attempt_epoch: attempt,
+}: Pick<AuditEvent, 'step_id' | 'attempt_epoch'>): string {
   if (step === undefined) return '';
   return attempt === undefined
     ? visible(step, SHORT_MAX)
     : `${visible(step, SHORT_MAX)} #${visible(attempt, SHORT_MAX)}`;
+}
+
+/** A line of a superseded attempt: struck through where colours are, and said in a word. */
+export function supersededText(text: string, { dim, strikethrough, yellow }: Colors): string {
+  return `${dim(strikethrough(stripVTControlCharacters(text)))}  ${yellow('superseded')}`;
 }
 
 /** What an end event measured: duration, model, tokens, and how it failed. */

@@ -7,18 +7,20 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
+import { collapseOption } from '../source/collapse-option.ts';
+import type { CollapseFlags } from '../source/collapse-option.ts';
 import { withConnection } from '../source/connection-options.ts';
 import type { ConnectionFlags } from '../source/connection-options.ts';
 import { nothingOf } from '../source/execution-records.ts';
 import { withLink } from '../source/link.ts';
-import { readStream } from '../source/read-stream.ts';
 import { namesOf, sinceOption, toSelection, withSelection } from '../source/selection.ts';
 import type { SelectionFlags } from '../source/selection.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { visible } from '../terminal/visible.ts';
+import { CollapsedExport } from './collapsed-export.ts';
 import { oneRun } from './one-run.ts';
 
-interface ExportFlags extends ConnectionFlags, SelectionFlags {
+interface ExportFlags extends ConnectionFlags, SelectionFlags, CollapseFlags {
   readonly run?: string;
   readonly output?: string;
   readonly json?: boolean;
@@ -42,22 +44,30 @@ export function addExport(program: Command, context: CommandContext, end: (exitC
     .option('--run <id>', 'only this run, by number, without copies')
     .option('-o, --output <file>', 'write to this file, which is there only when it is whole')
     .option('--json', 'with -o print one JSON document about it; events are JSON in any case')
-    .addOption(sinceOption());
+    .addOption(sinceOption())
+    .addOption(
+      collapseOption(
+        'leave their events out, or only say how many there are: lines are exact bytes, and cannot be marked',
+      ).default('none'),
+    );
   withConnection(withSelection(command)).action(async (flags: ExportFlags) => {
     const { terminal, interrupted } = context;
+    const collapsed = new CollapsedExport(terminal, flags.collapse ?? 'none');
     const { written, leftOut } = await withLink(flags, context, (link) => {
-      const records = readStream(terminal, link, toSelection(flags));
+      const records = collapsed.read(link, toSelection(flags));
       const chosen = flags.run === undefined ? records : oneRun(records, flags.run);
       const work = async (write: Write): Promise<Written> => {
-        const result = await writeAll(chosen, write, terminal);
+        const result = await writeAll(collapsed.choose(chosen), write, terminal);
+        const found = result.written + result.leftOut + collapsed.superseded;
         // Before a file takes the place of an older one.
-        if (result.written + result.leftOut === 0 && !context.signal.aborted) refuseNothing(flags);
+        if (found === 0 && !context.signal.aborted) refuseNothing(flags);
         return result;
       };
       return flags.output === undefined ? work(terminalWriter(terminal)) : toFile(flags.output, context, work);
     });
     if (interrupted.aborted) throw new Failure(EXIT.interrupted, `interrupted after ${written} events`);
-    if (flags.output !== undefined) await tell(terminal, flags.output, { written, leftOut }, flags.json === true);
+    if (flags.output !== undefined) await tell(terminal, flags, { written, leftOut }, collapsed);
+    collapsed.sayWhatWasLeftOut();
     end(leftOut === 0 ? EXIT.clean : EXIT.findings);
   });
 }
@@ -74,9 +84,14 @@ function refuseNothing(flags: ExportFlags): void {
   if (names.length > 0) throw nothingOf(names.join(', '), flags.stream);
 }
 
-async function tell(terminal: Terminal, file: string, { written, leftOut }: Written, json: boolean): Promise<void> {
-  if (json) await terminal.json({ file, events: written, leftOut });
-  else terminal.note(`${written} events in ${file}`);
+async function tell(
+  terminal: Terminal,
+  { output: file, json, collapse }: ExportFlags,
+  { written: events, leftOut }: Written,
+  { superseded }: CollapsedExport,
+): Promise<void> {
+  if (!json) return terminal.note(`${events} events in ${file}`);
+  await terminal.json({ file, events, leftOut, ...(collapse !== 'none' && { superseded }) });
 }
 
 async function writeAll(records: AsyncIterable<LedgerRecord>, write: Write, terminal: Terminal): Promise<Written> {

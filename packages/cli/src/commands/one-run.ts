@@ -1,12 +1,12 @@
+import type { CollapsedRecord } from '@spanledger/ledger';
 import { parseEvent } from '@spanledger/protocol';
-import type { LedgerRecord } from '@spanledger/protocol';
 
 /** The events of one run in the order of their numbers; of identical copies the first, of different contents each. */
 export async function* oneRun(
-  records: AsyncIterable<LedgerRecord>,
+  records: AsyncIterable<CollapsedRecord>,
   runId: string,
-): AsyncGenerator<LedgerRecord, void, void> {
-  const bySeq = new Map<number, LedgerRecord[]>();
+): AsyncGenerator<CollapsedRecord, void, void> {
+  const bySeq = new Map<number, CollapsedRecord[]>();
   for await (const record of records) {
     const event = parseEvent(record.bytes);
     if (event?.run_id !== runId) continue;

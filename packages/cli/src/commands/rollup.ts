@@ -1,10 +1,20 @@
 import { rollup } from '@spanledger/ledger';
-import type { LatencySummary, Rollup, StepRollup, TokenTotals, WorkflowRollup } from '@spanledger/ledger';
+import type {
+  CollapseMode,
+  LatencySummary,
+  Outcome,
+  Rollup,
+  StepRollup,
+  TokenTotals,
+  WorkflowRollup,
+} from '@spanledger/ledger';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
+import { collapseOption } from '../source/collapse-option.ts';
+import type { CollapseFlags } from '../source/collapse-option.ts';
 import { withConnection } from '../source/connection-options.ts';
 import type { ConnectionFlags } from '../source/connection-options.ts';
 import { withLink } from '../source/link.ts';
@@ -16,7 +26,7 @@ import type { Terminal } from '../terminal/terminal.ts';
 import { visible } from '../terminal/visible.ts';
 import { durationText } from './event-text.ts';
 
-interface RollupFlags extends ConnectionFlags {
+interface RollupFlags extends ConnectionFlags, CollapseFlags {
   readonly from?: Date;
   readonly to?: Date;
   readonly json?: boolean;
@@ -34,6 +44,11 @@ export function addRollup(program: Command, context: CommandContext, end: (exitC
     .argument('[workflow]', 'its id (default: every workflow)')
     .addOption(new Option('--from <time>', 'executions that began since: 7d, or 2026-01-31').argParser(parseSince))
     .addOption(new Option('--to <time>', 'executions that began before').argParser(parseSince))
+    .addOption(
+      collapseOption(
+        'count a step once, by its last (default), say how the others ended beside it, or count each as one of its own',
+      ).default('superseded'),
+    )
     .option('--json', 'print one JSON document');
   withConnection(command).action(async (workflow: string | undefined, flags: RollupFlags) => {
     const result = await read(workflow, flags, context);
@@ -43,7 +58,7 @@ export function addRollup(program: Command, context: CommandContext, end: (exitC
       throw new Failure(EXIT.findings, `there is no execution of workflow ${workflow} in that time`);
     }
     if (flags.json) await context.terminal.json(result);
-    else for (const one of result.workflows) await print(context.terminal, one);
+    else await printAll(context.terminal, result.workflows, flags.collapse);
     if (!flags.json && result.evicted > 0) {
       context.terminal.warn(`${result.evicted} executions were too many to hold to their end, and are counted as open`);
     }
@@ -53,7 +68,7 @@ export function addRollup(program: Command, context: CommandContext, end: (exitC
 
 function read(
   workflow: string | undefined,
-  { from, to, ...flags }: RollupFlags,
+  { from, to, collapse, ...flags }: RollupFlags,
   context: CommandContext,
 ): Promise<Rollup> {
   return withLink(flags, context, (link) => {
@@ -65,11 +80,23 @@ function read(
       ...(workflow !== undefined && { workflowId: workflow }),
       ...(from && { from }),
       ...(to && { to }),
+      ...(collapse && { collapse }),
     });
   });
 }
 
-async function print(terminal: Terminal, one: WorkflowRollup): Promise<void> {
+async function printAll(
+  terminal: Terminal,
+  workflows: readonly WorkflowRollup[],
+  collapse: CollapseMode | undefined,
+): Promise<void> {
+  for (const [index, one] of workflows.entries()) {
+    if (index > 0) await terminal.line('\n');
+    await print(terminal, one, collapse);
+  }
+}
+
+async function print(terminal: Terminal, one: WorkflowRollup, collapse: CollapseMode | undefined): Promise<void> {
   const { colors } = terminal;
   const facts = [
     ['executions', String(one.executions)],
@@ -81,14 +108,13 @@ async function print(terminal: Terminal, one: WorkflowRollup): Promise<void> {
     ['latency', latencyText(one.latency)],
     ['tokens', tokensText(one.tokens)],
     ['superseded', tokensText(one.supersededTokens)],
-  ];
+  ].filter(([name]) => collapse !== 'none' || (name !== 'retries' && name !== 'superseded'));
   await terminal.line(`${colors.bold(visible(one.workflowId ?? '(no workflow)'))}\n`);
   await terminal.line(table([{ title: '' }, { title: '', align: NUMBERS }], facts, colors));
   if (one.models.length > 0) await terminal.line(`\n${modelTable(one, terminal)}`);
-  if (one.steps.length > 0) await terminal.line(`\n${stepTable('step', one.steps, terminal)}`);
+  if (one.steps.length > 0) await terminal.line(`\n${stepTable('step', one.steps, terminal, collapse)}`);
   if (one.topFailingSteps.length > 0)
-    await terminal.line(`\n${stepTable('failing most', one.topFailingSteps, terminal)}`);
-  await terminal.line();
+    await terminal.line(`\n${stepTable('failing most', one.topFailingSteps, terminal, collapse)}`);
 }
 
 function modelTable({ models }: WorkflowRollup, { colors }: Terminal): string {
@@ -100,9 +126,20 @@ function modelTable({ models }: WorkflowRollup, { colors }: Terminal): string {
   return table(columns, rows, colors);
 }
 
-function stepTable(title: string, steps: readonly StepRollup[], { colors }: Terminal): string {
-  const columns = [{ title }, ...numbers('executions', 'failed', 'retries', 'p50', 'p99'), { title: 'last error' }];
-  const rows = steps.map(({ stepId, executions, failed, retries, latency, lastErrorType }) => [
+function stepTable(
+  title: string,
+  steps: readonly StepRollup[],
+  { colors }: Terminal,
+  collapse: CollapseMode | undefined,
+): string {
+  const counted = collapse === 'none' ? 'attempts' : 'executions';
+  const columns = [
+    { title },
+    ...numbers(counted, 'failed', 'retries', 'p50', 'p99'),
+    { title: 'last error' },
+    ...(collapse === 'mark' ? [{ title: 'superseded' }] : []),
+  ];
+  const rows = steps.map(({ stepId, executions, failed, retries, latency, lastErrorType, superseded }) => [
     visible(stepId ?? '(others)'),
     String(executions),
     failed > 0 ? colors.red(String(failed)) : '0',
@@ -110,8 +147,14 @@ function stepTable(title: string, steps: readonly StepRollup[], { colors }: Term
     latency ? durationText(latency.p50Ms) : '-',
     latency ? durationText(latency.p99Ms) : '-',
     visible(lastErrorType ?? ''),
+    ...(superseded ? [outcomesText(superseded)] : []),
   ]);
   return table(columns, rows, colors);
+}
+
+function outcomesText(outcomes: Readonly<Record<Outcome, number>>): string {
+  const found = Object.entries(outcomes).filter(([, count]) => count > 0);
+  return found.length === 0 ? '-' : found.map(([outcome, count]) => `${count} ${outcome}`).join(', ');
 }
 
 function numbers(...titles: string[]): Column[] {

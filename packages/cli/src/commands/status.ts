@@ -5,6 +5,8 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
+import { collapseOption } from '../source/collapse-option.ts';
+import type { CollapseFlags } from '../source/collapse-option.ts';
 import { withConnection } from '../source/connection-options.ts';
 import type { ConnectionFlags } from '../source/connection-options.ts';
 import { ExecutionRecords, nothingOf } from '../source/execution-records.ts';
@@ -16,7 +18,7 @@ import { Judge } from './judge.ts';
 import type { Report } from './judge.ts';
 import { timelineLines } from './timeline-lines.ts';
 
-interface StatusFlags extends ConnectionFlags {
+interface StatusFlags extends ConnectionFlags, CollapseFlags {
   readonly json?: boolean;
 }
 
@@ -33,12 +35,13 @@ export function addStatus(program: Command, context: CommandContext, end: (exitC
       'Shows one execution as a tree: who called whom, steps and attempts, durations, tokens, states of runs.',
     )
     .argument('<execution>', 'its id')
+    .addOption(collapseOption('leave them out, mark them, or show them like all others').default('mark'))
     .option('--json', 'print one JSON document');
   withConnection(command).action(async (execution: string, flags: StatusFlags) => {
     const status = await readStatus(execution, flags, context);
     if (context.interrupted.aborted) throw new Failure(EXIT.interrupted, 'interrupted');
     if (flags.json) await context.terminal.json(toDocument(execution, status));
-    else await print(execution, status, context);
+    else await print(execution, status, flags, context);
     end(status.report.verified ? EXIT.clean : EXIT.findings);
   });
 }
@@ -48,7 +51,7 @@ function readStatus(execution: string, flags: StatusFlags, context: CommandConte
     const records = new ExecutionRecords(context.terminal, link, execution);
     const { state } = await streamInfo(link);
     const verdict = new Judge({ execution, roster: true, fromStart: state.first_seq <= 1 });
-    const shown = await timeline(passing(records.readOwn(), verdict));
+    const shown = await timeline(passing(records.readOwn(), verdict), flags);
     if (records.count === 0 && !context.signal.aborted) throw nothingOf(`execution ${execution}`, flags.stream);
     for await (const record of records.readReports()) verdict.add(record);
     return { shown, report: verdict.report() };
@@ -65,7 +68,12 @@ async function* passing(
   }
 }
 
-async function print(execution: string, { shown, report }: Status, { terminal }: CommandContext): Promise<void> {
+async function print(
+  execution: string,
+  { shown, report }: Status,
+  { collapse }: StatusFlags,
+  { terminal }: CommandContext,
+): Promise<void> {
   const { colors } = terminal;
   const { entries, roots } = shown;
   const [first, last] = [entries[0]?.event, entries.at(-1)?.event];
@@ -74,8 +82,9 @@ async function print(execution: string, { shown, report }: Status, { terminal }:
     `execution ${colors.bold(visible(execution))}`,
     first?.workflow_id === undefined ? '' : `workflow ${visible(first.workflow_id)}`,
     first === undefined ? '' : `${visible(first.ts, 32)}${Number.isNaN(took) ? '' : `, ${durationText(took)}`}`,
-    `${counted(entries.length, 'event')} in ${counted(report.runs.length, 'run')}`,
+    `${counted(entries.length, 'event')} in ${counted(new Set(entries.map(({ event }) => event.run_id)).size, 'run')}`,
     tokensOf(shown),
+    collapse === 'superseded' ? colors.dim('without superseded attempts') : '',
   ];
   await terminal.line(facts.filter((fact) => fact !== '').join('  '));
   await terminal.line();

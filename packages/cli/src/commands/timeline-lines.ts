@@ -1,7 +1,7 @@
 import type { RunSummary, TimelineEntry, TimelineNode } from '@spanledger/ledger';
 import type { Colors } from '../terminal/terminal.ts';
 import { visible } from '../terminal/visible.ts';
-import { eventName, measures, stepOf, timeOf } from './event-text.ts';
+import { eventName, measures, stepOf, supersededText, timeOf } from './event-text.ts';
 
 /** Levels that are indented; what is deeper is drawn at the last one. A hostile chain of spans may be as deep as it is long. */
 const INDENTED_MAX = 24;
@@ -58,10 +58,11 @@ function stateText(run: RunSummary | undefined, { green, yellow }: Colors): stri
   return [state, ...more.filter((one) => one !== '').map(yellow)].join(', ');
 }
 
-function entryText({ event, eventId }: TimelineEntry, colors: Colors): string {
+function entryText({ event, eventId, superseded }: TimelineEntry, colors: Colors): string {
   const seq = eventId.slice(eventId.lastIndexOf(':'));
   const parts = [timeOf(event), eventName(event, colors), stepOf(event), measures(event), colors.dim(visible(seq))];
-  return parts.filter((part) => part !== '').join('  ');
+  const text = parts.filter((part) => part !== '').join('  ');
+  return superseded ? supersededText(text, colors) : text;
 }
 
 /** The time of the first event in it, as text; whatever has none comes last. */

@@ -1,5 +1,5 @@
 import { AUDIT_SUBJECT } from '@spanledger/protocol';
-import { at, ok, warn } from './check.ts';
+import { at, fullnessCheck, ok, warn } from './check.ts';
 import type { Check } from './check.ts';
 
 interface Permissions {
@@ -16,6 +16,15 @@ export function accountChecks(answer: unknown, stream: string): Check[] {
   const name = `user ${String(at(data, 'user') || '(none)')}, account ${String(at(data, 'account_name') ?? at(data, 'account'))}`;
   const publish = permissions(at(data, 'permissions', 'publish'));
   return [ok('account', name), readCheck(publish, stream), writeCheck(publish), ...changeChecks(publish, stream)];
+}
+
+/** @param answer of `$JS.API.INFO`; nothing is said where it is not known, or where the account has no limit or several tiers. */
+export function quotaChecks(answer: unknown): Check[] {
+  const [used, max] = [Number(at(answer, 'storage')), Number(at(answer, 'limits', 'max_storage'))];
+  if (!(max > 0) || Number.isNaN(used)) return [];
+  const advice =
+    'a full account refuses, and producers keep events on their disks: raise its JetStream max_file in time';
+  return [fullnessCheck('account limits', { used, max, unit: 'bytes' }, advice)];
 }
 
 function readCheck(publish: Permissions, stream: string): Check {

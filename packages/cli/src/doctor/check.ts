@@ -20,6 +20,21 @@ export function fail(name: string, text: string, advice: string): Check {
   return { name, level: 'fail', text, advice };
 }
 
+const NEARLY_FULL = 0.9;
+const FILLING = 0.7;
+
+/** How much of a limit is used. @param advice what to do before it is reached. */
+export function fullnessCheck(
+  name: string,
+  { used, max, unit }: { readonly used: number; readonly max: number; readonly unit: string },
+  advice: string,
+): Check {
+  const share = used / max;
+  const text = `${Math.round(share * 100)} % of ${max} ${unit} used`;
+  if (share >= NEARLY_FULL) return fail(name, text, advice);
+  return share >= FILLING ? warn(name, text, advice) : ok(name, text);
+}
+
 /** The value at a path of an answer that nobody vouches for. */
 export function at(value: unknown, ...path: readonly string[]): unknown {
   let here = value;

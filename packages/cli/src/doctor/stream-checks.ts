@@ -1,12 +1,10 @@
 import type { StreamDifference, StreamState } from '@spanledger/jetstream';
 import type { StreamInfo } from '../source/stream-info.ts';
 import { durationText } from '../commands/event-text.ts';
-import { fail, ok, warn } from './check.ts';
+import { fail, fullnessCheck, ok, warn } from './check.ts';
 import type { Check } from './check.ts';
 
 const NANOS_PER_MS = 1e6;
-const NEARLY_FULL = 0.9;
-const FILLING = 0.7;
 
 /** Settings that are told together, and what it means when they are right. */
 const GROUPS: readonly { readonly name: string; readonly settings: readonly string[]; readonly good: string }[] = [
@@ -61,18 +59,19 @@ function replicasCheck(replicas: number): Check {
   return warn('replicas', text, replicas === 1 ? advice : 'two copies need both servers: use 3');
 }
 
-function sizeCheck({ config, state: { bytes } }: StreamInfo): Check {
-  const max = Number(config['max_bytes'] ?? -1);
+function sizeCheck({ config, state }: StreamInfo): Check {
   const messageMax = Number(config['max_msg_size'] ?? -1);
   if (messageMax > 0 && messageMax < 65_536) {
     return fail('limits', `messages up to ${messageMax} bytes`, 'raise max_msg_size to 65536 or more, or remove it');
   }
-  if (max <= 0) return ok('limits', 'no limit of its own: the disk and the account are the limit');
-  const share = bytes / max;
-  const text = `${Math.round(share * 100)} % of ${max} bytes used`;
-  const advice = 'a full stream refuses and producers keep events on their disks: raise max_bytes in time';
-  if (share >= NEARLY_FULL) return fail('limits', text, advice);
-  return share >= FILLING ? warn('limits', text, advice) : ok('limits', text);
+  const used = [
+    { used: state.bytes, max: Number(config['max_bytes'] ?? -1), unit: 'bytes' },
+    { used: state.messages, max: Number(config['max_msgs'] ?? -1), unit: 'events' },
+  ].filter(({ max }) => max > 0);
+  const [fullest] = used.sort((a, b) => b.used / b.max - a.used / a.max);
+  if (fullest === undefined) return ok('limits', 'no limit of its own: the disk and the account are the limit');
+  const advice = `a full stream refuses and producers keep events on their disks: raise ${fullest.unit === 'bytes' ? 'max_bytes' : 'max_msgs'} in time`;
+  return fullnessCheck('limits', fullest, advice);
 }
 
 function ageChecks({ config, state }: StreamInfo): Check[] {

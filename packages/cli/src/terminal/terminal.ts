@@ -15,6 +15,12 @@ export interface ProcessIo {
   readonly env: Environment;
 }
 
+/** Of a terminal, in characters. */
+export interface WindowSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
 const WIDTH_DEFAULT = 100;
 
 /**
@@ -47,6 +53,12 @@ export class Terminal {
   /** Columns of stdout; 100 where that is no terminal. */
   get columns(): number {
     return (this.io.stdout as Partial<NodeJS.WriteStream>).columns ?? WIDTH_DEFAULT;
+  }
+
+  /** Size of stdout as it is now; `undefined` where nothing can be redrawn. */
+  get window(): WindowSize | undefined {
+    const { columns = 0, rows = 0 } = this.io.stdout as Partial<NodeJS.WriteStream>;
+    return this.isTerminal && this.io.env['TERM'] !== 'dumb' && columns > 0 && rows > 1 ? { columns, rows } : undefined;
   }
 
   /** Whether progress may be drawn. */

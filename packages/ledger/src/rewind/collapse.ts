@@ -17,34 +17,36 @@ export interface CollapsedRecord extends LedgerRecord {
 }
 
 export interface CollapseOptions {
+  /**
+   * Where attempts are looked for: the same source opened anew, or a wider part of it (other producers, older events). It is read to its
+   * end first, then `records`, of which nothing is held, up to the place that was reached. Default: `records` themselves, held in memory.
+   */
+  readonly attemptsFrom?: LedgerRecords;
   /** Takes in what is read. Default: one of its own. Its `forgotten` says whether its bound was reached. */
   readonly index?: AttemptIndex;
 }
 
 /**
  * What is left of a ledger that has an end, in the order and with the stream sequences that it has. With `none` it is what is given.
+ * Which attempts are superseded is known only when all is read.
  *
- * Which attempts are superseded is known only at the end: records are held in memory until then. Given as a function they are opened
- * twice instead, and nothing is held but the index; what the second reading has beyond the first is not given.
- *
- * It rejects only if `records` does.
+ * It rejects only if a source does.
  */
 export async function* collapse(
-  records: LedgerRecords | (() => LedgerRecords),
+  records: LedgerRecords,
   mode: CollapseMode,
-  { index = new AttemptIndex() }: CollapseOptions = {},
+  { attemptsFrom, index = new AttemptIndex() }: CollapseOptions = {},
 ): AsyncGenerator<CollapsedRecord, void, void> {
-  const open = (): LedgerRecords => (typeof records === 'function' ? records() : records);
-  if (mode === 'none') return yield* open();
-  const held: LedgerRecord[] | undefined = typeof records === 'function' ? undefined : [];
+  if (mode === 'none') return yield* records;
+  const held: LedgerRecord[] = [];
   let lastSeq = 0;
-  await forEachRecord(open(), (record) => {
+  await forEachRecord(attemptsFrom ?? records, (record) => {
     const event = parseEvent(record.bytes);
     if (event !== undefined) index.see(event);
     lastSeq = Math.max(lastSeq, record.streamSeq);
-    held?.push(record);
+    if (attemptsFrom === undefined) held.push(record);
   });
-  for await (const record of held ?? open()) {
+  for await (const record of attemptsFrom === undefined ? held : records) {
     if (record.streamSeq > lastSeq) continue;
     const event = parseEvent(record.bytes);
     if (event === undefined || !index.isSuperseded(event)) yield record;

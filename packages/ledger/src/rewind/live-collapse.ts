@@ -34,14 +34,14 @@ export interface LiveRewind {
 
 export type LiveItem = LiveEvent | LiveRewind;
 
-export interface LiveCollapseOptions extends CollapseOptions {
+export interface LiveCollapseOptions extends Pick<CollapseOptions, 'index'> {
   /** `superseded` drops what comes too late, `mark` gives it marked; both correct what was given. `none` gives everything, and corrects nothing. */
   readonly mode: CollapseMode;
   /** Events to give. The others still say which attempts there are. Default: all, and records that are no events. */
   readonly only?: (event: AuditEvent | undefined) => boolean;
   /**
-   * How many events that were given are remembered, to correct them. Default 100,000: about 20 MB. When it is reached, those of the step of
-   * which no event was given for longest are forgotten, and not corrected any more: see `forgotten`.
+   * How many events that were given are remembered, to correct them. Default 100,000: about 20 MB. When it is reached, those of the steps
+   * of which no event was given for longest, an eighth, are forgotten, and not corrected any more: see `forgotten`.
    */
   readonly rememberedMax?: number;
 }

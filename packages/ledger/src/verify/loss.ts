@@ -60,6 +60,17 @@ export function unnumberedLoss({ runId, seq, streamSeq, reason, count }: LossRep
   return { cause: 'loss_unnumbered', runId, seq, eventId: eventId({ runId, seq }), streamSeq, count, reason };
 }
 
+/** Reports by the run whose numbers they name. */
+export function groupByRun(losses: readonly RangeReport[]): Map<string, RangeReport[]> {
+  const byRun = new Map<string, RangeReport[]>();
+  for (const loss of losses) {
+    const ofRun = byRun.get(loss.range.runId);
+    if (ofRun === undefined) byRun.set(loss.range.runId, [loss]);
+    else ofRun.push(loss);
+  }
+  return byRun;
+}
+
 function readRange(event: AuditEvent): LostNumbers | undefined {
   const { run_id: runId, first_seq: firstSeq, last_seq: lastSeq, last_hash: lastHash } = event.fields ?? {};
   const prevHash = event.fields?.['prev_hash'];

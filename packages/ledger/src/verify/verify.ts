@@ -9,7 +9,7 @@ import { isName } from './field-values.ts';
 import type { Finding, Place } from './finding.ts';
 import { ForgeLedger } from '../forge/forge-ledger.ts';
 import { HeadClaims, checkClaims, deletedRun, readClaims, storedAndGone } from './head-claims.ts';
-import { hasRange, readLoss, unnumberedLoss } from './loss.ts';
+import { groupByRun, hasRange, readLoss, unnumberedLoss } from './loss.ts';
 import type { LossReport, RangeReport } from './loss.ts';
 import { forEachRecord } from '../records/records.ts';
 import type { LedgerRecords } from '../records/records.ts';
@@ -205,14 +205,4 @@ export class LedgerVerifier {
     if (this.#forge.add(record)) return;
     this.#onSight.push({ cause: 'unparsable', streamSeq, ...(subject !== undefined && { subject }) });
   }
-}
-
-function groupByRun(losses: readonly RangeReport[]): Map<string, RangeReport[]> {
-  const byRun = new Map<string, RangeReport[]>();
-  for (const loss of losses) {
-    const ofRun = byRun.get(loss.range.runId);
-    if (ofRun === undefined) byRun.set(loss.range.runId, [loss]);
-    else ofRun.push(loss);
-  }
-  return byRun;
 }
