@@ -73,9 +73,9 @@ export class Trouble {
   state(kept: NotificationState): NotificationState {
     return {
       load: () => kept.load(),
-      set: (...given) => this.around(() => kept.set(...given)),
-      reach: (seq) => this.around(() => kept.reach(seq)),
-      forget: (ids) => this.around(() => kept.forget(ids)),
+      set: async (...given) => await this.around(() => kept.set(...given)),
+      reach: async (seq) => await this.around(() => kept.reach(seq)),
+      forget: async (ids) => await this.around(() => kept.forget(ids)),
     };
   }
 }

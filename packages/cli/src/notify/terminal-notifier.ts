@@ -1,12 +1,10 @@
 import type { Notification, NotificationStatus, Notifier } from '@spanledger/ledger';
 import { durationText } from '../commands/event-text.ts';
+import { CorrectableLines } from '../terminal/correctable-lines.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { visible } from '../terminal/visible.ts';
 
 const STATUS_WIDTH = 10;
-const ROWS_DEFAULT = 24;
-/** From here on characters may be two columns wide. */
-const WIDE = 0x1100;
 
 /**
  * One line for each message: in a terminal it is drawn anew when it changes, as long as it is on the screen, and else said below. In a
@@ -14,54 +12,35 @@ const WIDE = 0x1100;
  */
 export class TerminalNotifier implements Notifier {
   readonly #terminal: Terminal;
-  /** Number of the line of each message on the screen, from the first that was written. */
-  readonly #lines = new Map<string, number>();
-  #written = 0;
+  readonly #lines: CorrectableLines;
   readonly edit?: NonNullable<Notifier['edit']>;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
-    if (terminal.isTerminal && terminal.io.env['TERM'] !== 'dumb') {
-      this.edit = (reference, message) => this.#redraw(reference, message);
-    }
+    this.#lines = new CorrectableLines(terminal);
+    if (terminal.window !== undefined) this.edit = (_reference, message) => this.#redraw(message);
   }
 
   async post(message: Notification): Promise<string> {
-    await this.#append(message.id, this.#line(message));
+    await this.#lines.print(this.#line(message), message.id);
     return 'line';
   }
 
-  /** Something else was written to the screen: no line is any more where it was. */
+  /** Something else is being written to the screen. */
   lose(): void {
-    this.#lines.clear();
+    this.#lines.forget();
   }
 
-  async #append(id: string, line: string): Promise<void> {
-    await this.#terminal.line(line);
-    this.#written += 1;
-    this.#lines.delete(id);
-    this.#lines.set(id, this.#written);
-    const [oldest] = this.#lines.keys();
-    if (this.#lines.size > this.#rows) this.#lines.delete(oldest!);
-  }
-
-  async #redraw(_reference: string, message: Notification): Promise<void> {
-    const up = this.#written + 1 - (this.#lines.get(message.id) ?? -Infinity);
+  async #redraw(message: Notification): Promise<void> {
     const line = this.#line(message);
-    if (up >= this.#rows) return this.#append(message.id, line);
-    await this.#terminal.write(`\u001b[${up}A\r\u001b[2K${line}\u001b[${up}B\r`);
+    const drawn = await this.#lines.correct(new Set([message.id]), () => line);
+    if (!drawn.has(message.id)) await this.#lines.print(line, message.id);
   }
 
-  get #rows(): number {
-    return (this.#terminal.io.stdout as Partial<NodeJS.WriteStream>).rows ?? ROWS_DEFAULT;
-  }
-
-  #line(message: Notification): string {
-    const { executionId, producer, durationMs, status, title } = message;
+  #line({ executionId, producer, durationMs, status, title }: Notification): string {
     const texts = [title, executionId, producer, durationMs === undefined ? undefined : durationText(durationMs)];
     const text = texts.flatMap((one) => (one === undefined ? [] : [visible(one)])).join('  ');
-    const room = this.edit === undefined ? Infinity : this.#terminal.columns - STATUS_WIDTH - 2;
-    return `${this.#colored(status)} ${fitting(text, room)}`;
+    return `${this.#colored(status)} ${text}`;
   }
 
   #colored(status: NotificationStatus): string {
@@ -78,16 +57,4 @@ export class TerminalNotifier implements Notifier {
         return colors.dim(text);
     }
   }
-}
-
-/** What goes into one row: a line that is broken could not be drawn anew. */
-function fitting(text: string, columns: number): string {
-  let used = 0;
-  let end = 0;
-  for (const character of text) {
-    used += character.codePointAt(0)! >= WIDE ? 2 : 1;
-    if (used > columns) return text.slice(0, end);
-    end += character.length;
-  }
-  return text;
 }

@@ -76,7 +76,7 @@ function corrected(message: Notification, standing: number | undefined): Notific
 }
 
 /** A channel that cannot edit is told of another state only, and not that its producer is known by now. */
-function printOf(message: Notification, { edit }: Notifier): number {
-  const content = edit === undefined ? [message.status, message.attempt] : message;
+function printOf(message: Notification, notifier: Notifier): number {
+  const content = notifier.edit === undefined ? [message.status, message.attempt] : message;
   return fingerprint(new TextEncoder().encode(JSON.stringify(content)));
 }

@@ -187,11 +187,11 @@ export class Outbox {
   async #failed(id: string, pending: Pending, error: unknown): Promise<void> {
     if (this.#stop.signal.aborted) return;
     pending.tries += 1;
-    const refused = isRefused(error);
-    const retryInMs = refused ? undefined : pauseAfter(error, pending.tries);
+    const isFinal = isRefused(error);
+    const retryInMs = isFinal ? undefined : pauseAfter(error, pending.tries);
     this.#report({ id, error, retryInMs });
     pending.dueMs = performance.now() + (retryInMs ?? 0);
-    if (refused) await this.#drop(id, pending);
+    if (isFinal) await this.#drop(id, pending);
   }
 
   #report(failure: NotificationFailure): void {
