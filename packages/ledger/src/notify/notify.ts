@@ -26,7 +26,7 @@ export interface NotifyOptions {
   /** How long to go on trying when the records have ended. What is not said by then is said by the next who starts with this state. Default 10,000. */
   readonly drainMs?: number;
   /**
-   * How many messages are known at a time (I7). Default 20,000: about 40 MB with what is remembered of them. Above it executions are
+   * How many messages are known at a time (I7). Default 20,000: about 65 MB with what is remembered of them. Above it executions are
    * forgotten, those that have ended first: of a late event of one it is then spoken as if it were new. If one execution alone has more
    * steps, the rest of them have no messages.
    */
