@@ -21,7 +21,7 @@ export { collapse } from './rewind/collapse.ts';
 export type { CollapseMode, CollapseOptions, CollapsedRecord } from './rewind/collapse.ts';
 export { LiveCollapse, collapseLive } from './rewind/live-collapse.ts';
 export type { LiveCollapseOptions, LiveEvent, LiveItem, LiveRewind } from './rewind/live-collapse.ts';
-export type { EventOfAttempt, StepAttempt } from './rewind/step-attempt.ts';
+export type { EventOfAttempt, StepEpoch } from './rewind/step-epoch.ts';
 export type { Notification, NotificationLink, NotificationStatus } from './notify/notification.ts';
 export { memoryNotificationState } from './notify/notification-state.ts';
 export type { NotificationMemory, NotificationState, RememberedNotification } from './notify/notification-state.ts';

@@ -1,7 +1,7 @@
 import type { AuditEvent } from '@spanledger/protocol';
 import { isName } from '../verify/field-values.ts';
-import { attemptOf, parentOf } from '../rewind/step-attempt.ts';
-import type { StepAttempt } from '../rewind/step-attempt.ts';
+import { attemptOf, parentOf } from '../rewind/step-epoch.ts';
+import type { StepEpoch } from '../rewind/step-epoch.ts';
 
 /** In the order in which one outdoes the other. `heard`: something of it was, but not that it began. */
 const STAGES = ['heard', 'running', 'completed', 'cancelled', 'failed'] as const;
@@ -18,7 +18,7 @@ export interface Facts {
   readonly detail: FactsDetail;
   readonly workflowId?: string;
   /** The attempts that this attempt was begun in. */
-  readonly parents?: readonly StepAttempt[];
+  readonly parents?: readonly StepEpoch[];
   /** Stays, for this turn. */
   readonly superseded?: true;
 }

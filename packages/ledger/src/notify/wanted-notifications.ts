@@ -1,6 +1,6 @@
 import type { AuditEvent } from '@spanledger/protocol';
 import { AttemptIndex } from '../rewind/attempt-index.ts';
-import type { StepAttempt } from '../rewind/step-attempt.ts';
+import type { StepEpoch } from '../rewind/step-epoch.ts';
 import { isName } from '../verify/field-values.ts';
 import { factsOf, joinFacts } from './facts.ts';
 import type { Facts } from './facts.ts';
@@ -145,8 +145,8 @@ function keyOf(executionId: string, stepId: string | undefined): NotificationKey
 /** As the index wants it. */
 function eventOf(
   executionId: string,
-  { stepId, epoch }: StepAttempt,
-  parent?: StepAttempt,
+  { stepId, epoch }: StepEpoch,
+  parent?: StepEpoch,
 ): Parameters<AttemptIndex['see']>[0] {
   return {
     run_id: '',

@@ -1,9 +1,9 @@
 import { ExecutionAttempts } from './execution-attempts.ts';
-import { attemptOf, scopeOf } from './step-attempt.ts';
-import type { EventOfAttempt, StepAttempt } from './step-attempt.ts';
+import { attemptOf, scopeOf } from './step-epoch.ts';
+import type { EventOfAttempt, StepEpoch } from './step-epoch.ts';
 
 const HELD_MAX = 200_000;
-const NONE: readonly StepAttempt[] = [];
+const NONE: readonly StepEpoch[] = [];
 
 export interface AttemptIndexOptions {
   /**
@@ -38,7 +38,7 @@ export class AttemptIndex {
   }
 
   /** @returns the attempts that are superseded only now, in this event's execution; with each all lower epochs of its step are. */
-  see(event: EventOfAttempt): readonly StepAttempt[] {
+  see(event: EventOfAttempt): readonly StepEpoch[] {
     const scope = scopeOf(event);
     if (scope === undefined || attemptOf(event) === undefined) return NONE;
     const known = this.#executions.get(scope);

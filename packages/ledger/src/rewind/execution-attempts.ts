@@ -1,5 +1,5 @@
-import { attemptOf, parentOf } from './step-attempt.ts';
-import type { EventOfAttempt, StepAttempt } from './step-attempt.ts';
+import { attemptOf, parentOf } from './step-epoch.ts';
+import type { EventOfAttempt, StepEpoch } from './step-epoch.ts';
 
 /** What is known of one step. A step that was tried once, outside of any other, needs none. */
 interface Step {
@@ -11,7 +11,7 @@ interface Step {
   parts: Map<string, number> | undefined;
 }
 
-const NONE: readonly StepAttempt[] = [];
+const NONE: readonly StepEpoch[] = [];
 
 /**
  * The attempts of one execution, from its events in whatever order (DESIGN §6). An attempt is superseded if a higher epoch of its
@@ -31,7 +31,7 @@ export class ExecutionAttempts {
    *
    * @returns what is superseded only now; with each of them all lower epochs of its step are.
    */
-  see(event: EventOfAttempt): readonly StepAttempt[] {
+  see(event: EventOfAttempt): readonly StepEpoch[] {
     const attempt = attemptOf(event);
     if (attempt === undefined) return NONE;
     const superseded = this.#know(attempt);
@@ -39,18 +39,18 @@ export class ExecutionAttempts {
     return parent === undefined ? superseded : [...superseded, ...this.#know(parent), ...this.#hang(attempt, parent)];
   }
 
-  isSuperseded({ stepId, epoch }: StepAttempt): boolean {
+  isSuperseded({ stepId, epoch }: StepEpoch): boolean {
     return epoch <= (this.#steps.get(stepId)?.supersededTo ?? 0);
   }
 
-  #know({ stepId, epoch }: StepAttempt): readonly StepAttempt[] {
+  #know({ stepId, epoch }: StepEpoch): readonly StepEpoch[] {
     if (epoch <= (this.#steps.get(stepId)?.last ?? 1)) return NONE;
     this.#step(stepId).last = epoch;
     return this.#supersede({ stepId, epoch: epoch - 1 });
   }
 
   /** Both are known: so the parent is the last attempt, or superseded. */
-  #hang(part: StepAttempt, parent: StepAttempt): readonly StepAttempt[] {
+  #hang(part: StepEpoch, parent: StepEpoch): readonly StepEpoch[] {
     if (this.isSuperseded(parent)) return this.#supersede(part);
     const step = this.#step(parent.stepId);
     step.parts ??= new Map();
@@ -61,8 +61,8 @@ export class ExecutionAttempts {
   }
 
   /** Goes down to the parts, and not recursively: how deep the nesting is, and whether it closes a circle, is up to the events. */
-  #supersede(first: StepAttempt): readonly StepAttempt[] {
-    const superseded: StepAttempt[] = [];
+  #supersede(first: StepEpoch): readonly StepEpoch[] {
+    const superseded: StepEpoch[] = [];
     const waiting = [first];
     for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
       const step = this.#step(at.stepId);

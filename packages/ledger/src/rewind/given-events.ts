@@ -1,8 +1,8 @@
 import { eventId } from '@spanledger/protocol';
 import type { AuditEvent } from '@spanledger/protocol';
 import { isName } from '../verify/field-values.ts';
-import { attemptOf, scopeOf } from './step-attempt.ts';
-import type { EventOfAttempt, StepAttempt } from './step-attempt.ts';
+import { attemptOf, scopeOf } from './step-epoch.ts';
+import type { EventOfAttempt, StepEpoch } from './step-epoch.ts';
 
 interface Given {
   readonly eventId: string;
@@ -39,7 +39,7 @@ export class GivenEvents {
   }
 
   /** Takes out those of a step up to this epoch. @param event any of the same execution. */
-  take(event: EventOfAttempt, attempt: StepAttempt): string[] {
+  take(event: EventOfAttempt, attempt: StepEpoch): string[] {
     const key = stepKey(event, attempt);
     const given = this.#steps.get(key) ?? [];
     const [stale, left] = [given.filter(isStale), given.filter((one) => !isStale(one))];
@@ -64,6 +64,6 @@ export class GivenEvents {
   }
 }
 
-function stepKey(event: EventOfAttempt, { stepId }: StepAttempt): string {
+function stepKey(event: EventOfAttempt, { stepId }: StepEpoch): string {
   return JSON.stringify([scopeOf(event), stepId]);
 }

@@ -5,7 +5,7 @@ import { isName } from '../verify/field-values.ts';
 import { AttemptIndex } from './attempt-index.ts';
 import type { CollapseMode, CollapseOptions } from './collapse.ts';
 import { GivenEvents } from './given-events.ts';
-import type { StepAttempt } from './step-attempt.ts';
+import type { StepEpoch } from './step-epoch.ts';
 
 const REMEMBERED_MAX = 100_000;
 
@@ -102,7 +102,7 @@ export class LiveCollapse {
   }
 }
 
-function toRewind(event: AuditEvent, attempt: StepAttempt, supersededEventIds: readonly string[]): LiveRewind {
+function toRewind(event: AuditEvent, attempt: StepEpoch, supersededEventIds: readonly string[]): LiveRewind {
   const { workflow_execution_id: executionId, run_id: runId } = event;
   const scope = isName(executionId) ? { executionId } : { runId };
   return { kind: 'rewind', ...scope, ...attempt, supersededEventIds };

@@ -1,7 +1,7 @@
 import type { AuditEvent } from '@spanledger/protocol';
 import { ExecutionAttempts } from '../rewind/execution-attempts.ts';
-import { attemptOf, parentOf } from '../rewind/step-attempt.ts';
-import type { StepAttempt } from '../rewind/step-attempt.ts';
+import { attemptOf, parentOf } from '../rewind/step-epoch.ts';
+import type { StepEpoch } from '../rewind/step-epoch.ts';
 import { later, readEnd } from './rollup-end.ts';
 import type { End } from './rollup-end.ts';
 import { TokenTally, isModelCall } from './rollup-tokens.ts';
@@ -9,7 +9,7 @@ import { TokenTally, isModelCall } from './rollup-tokens.ts';
 const STEP_EVENTS = new Set(['workflow_step_started', 'workflow_step_completed', 'workflow_step_failed']);
 
 /** What happened in one try of one step, in whatever run. */
-interface Attempt extends StepAttempt {
+interface Attempt extends StepEpoch {
   /** Its orchestrator said something of it. */
   orchestrated: boolean;
   end: End | undefined;
@@ -46,7 +46,7 @@ export class Attempts {
   }
 
   /** An event that has been seen, each content once. */
-  count(event: AuditEvent, of: StepAttempt): void {
+  count(event: AuditEvent, of: StepEpoch): void {
     const attempt = this.#attempt(of);
     if (isModelCall(event)) (attempt.tokens ??= new TokenTally()).count(event);
     if (!STEP_EVENTS.has(event.event)) return;
@@ -74,7 +74,7 @@ export class Attempts {
     return settled;
   }
 
-  #attempt({ stepId, epoch }: StepAttempt): Attempt {
+  #attempt({ stepId, epoch }: StepEpoch): Attempt {
     let step = this.#steps.get(stepId);
     if (step === undefined) this.#steps.set(stepId, (step = new Map()));
     let attempt = step.get(epoch);

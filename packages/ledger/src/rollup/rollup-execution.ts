@@ -1,7 +1,7 @@
 import type { AuditEvent } from '@spanledger/protocol';
 import { isName } from '../verify/field-values.ts';
 import { fingerprint } from '../records/fingerprint.ts';
-import { attemptOf } from '../rewind/step-attempt.ts';
+import { attemptOf } from '../rewind/step-epoch.ts';
 import { Attempts } from './rollup-attempts.ts';
 import type { SettledStep } from './rollup-attempts.ts';
 import { later, readEnd } from './rollup-end.ts';
