@@ -193,4 +193,26 @@ describe('a step whose number is being asked for', () => {
     await expect(late).rejects.toMatchObject({ name: 'AbortError' });
     expect((await ledger.events()).map(brief)).toEqual(['workflow_started', 'workflow_complete']);
   });
+
+  it('is not begun when the workflow ends in any turn between the answer and its start', async () => {
+    const outcomes = new Set<string>();
+    for (let turns = 0; turns < 20; turns += 1) {
+      const { store, answer } = slowStore();
+      const ledger = newLedger(store);
+      let late: Promise<unknown> | undefined;
+      await workflow.run({ executionId: newExecution() }, async (run) => {
+        late = run.step('a', () => 'called').catch(() => 'not called');
+        answer();
+        for (let turn = 0; turn < turns; turn += 1) await undefined;
+      });
+      const outcome = await late;
+      const recorded = (await ledger.events()).map(({ event }) => event.replace('workflow_', ''));
+      outcomes.add([outcome, ...recorded].join(' '));
+    }
+    expect([...outcomes].sort()).toEqual([
+      'called started step_started step_completed complete',
+      'called started step_started step_failed complete',
+      'not called started complete',
+    ]);
+  });
 });

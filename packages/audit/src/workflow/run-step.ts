@@ -20,18 +20,22 @@ export interface StepPlace {
 /** What a header claims beyond this is not counted from: a forged one could use up the numbers of other people's execution. */
 const ATTEMPT_AROUND_MAX = 2 ** 31;
 
-/** One try that has its number, and whose start is not yet recorded. */
-interface Attempt {
-  readonly activity: Activity;
+/** One try that has its number, and nothing else. */
+interface Entered {
   readonly claim: Claim;
   readonly entry: StepEntry;
+}
+
+/** One try that is about to be recorded. */
+interface Attempt extends Entered {
+  readonly activity: Activity;
 }
 
 /** Tries a step as often as it says. Where its attempts are counted in this process alone, its start is recorded at once. */
 export async function runStep<T>(step: Step<T>, place: StepPlace): Promise<T> {
   for (let tries = 1; ; tries += 1) {
-    const begun = begin(step, place, tries === 1 ? step.first : undefined);
-    const attempt = 'then' in begun ? await begun : begun;
+    const entering = enter(step, place, tries === 1 ? step.first : undefined);
+    const attempt = createAttempt(step, place, 'then' in entering ? await entering : entering);
     try {
       return await tryOnce(step, attempt, place);
     } catch (error) {
@@ -43,13 +47,12 @@ export async function runStep<T>(step: Step<T>, place: StepPlace): Promise<T> {
   }
 }
 
-function begin(step: Step<unknown>, place: StepPlace, wanted: number | undefined): Attempt | Promise<Attempt> {
+function enter(step: Step<unknown>, place: StepPlace, wanted: number | undefined): Entered | Promise<Entered> {
   place.around?.assertRunning();
   const entry = stepsOf(place.scope.run).enter(step.stepId, wanted);
   try {
     const claim = claimAttempt(step, place, { last: entry.last, atLeast: atLeast(place, wanted) });
-    if (!('then' in claim)) return createAttempt(step, place, entry, claim);
-    return whenClaimed(step, place, entry, claim);
+    return 'then' in claim ? whenClaimed(place, entry, claim) : { entry, claim };
   } catch (error) {
     entry.leave();
     throw error;
@@ -62,17 +65,9 @@ function claimAttempt({ stepId }: Step<unknown>, { scope }: StepPlace, known: Kn
   return attemptCounter(getPipeline()?.attempts).claim({ executionId, stepId }, known);
 }
 
-async function whenClaimed(
-  step: Step<unknown>,
-  place: StepPlace,
-  entry: StepEntry,
-  claimed: Promise<Claim>,
-): Promise<Attempt> {
-  const { around } = place;
+async function whenClaimed({ around }: StepPlace, entry: StepEntry, claimed: Promise<Claim>): Promise<Entered> {
   try {
-    const claim = await (around === undefined ? claimed : unlessAborted(claimed, around.signal));
-    around?.assertRunning();
-    return createAttempt(step, place, entry, claim);
+    return { entry, claim: await (around === undefined ? claimed : unlessAborted(claimed, around.signal)) };
   } catch (error) {
     entry.leave();
     throw error;
@@ -88,7 +83,15 @@ function atLeast({ scope }: StepPlace, wanted = 1): number {
   return stepId === undefined || attempt > ATTEMPT_AROUND_MAX ? wanted : Math.max(wanted, attempt);
 }
 
-function createAttempt(step: Step<unknown>, { scope, around }: StepPlace, entry: StepEntry, claim: Claim): Attempt {
+/**
+ * To be called in the turn in which the attempt is recorded: what is around it may end in any other, and would end this one before
+ * its start.
+ *
+ * @throws what `around` says, if that has ended while the number was asked for
+ */
+function createAttempt(step: Step<unknown>, { scope, around }: StepPlace, { entry, claim }: Entered): Attempt {
+  if (around?.running === false) entry.leave();
+  around?.assertRunning();
   const { stepId, stageId } = step;
   const { run, workflow } = scope;
   entry.begin(claim.epoch);
