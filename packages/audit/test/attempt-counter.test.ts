@@ -234,6 +234,25 @@ describe('a store that is not available', () => {
     expect(warnings).toHaveLength(3);
   });
 
+  it('is not one whose record of one step cannot be used: only that is counted without', async () => {
+    const { store, unreliable, state } = away('memory');
+    state.up = true;
+    store.write(KEY, {} as never, 0);
+    const counter = counterOf(unreliable);
+    expect(await counter.claim(KEY, FIRST)).toMatchObject({ epoch: 1 });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain(`step ${KEY.stepId} is counted in this process alone, because of unreliable`);
+    const other = { ...KEY, stepId: 'other' };
+    store.write(other, { epoch: 6 }, 0);
+    expect(await counter.claim(other, FIRST)).toMatchObject({ epoch: 7 });
+    expect(warnings).toHaveLength(1);
+  });
+
+  it.each([null, 'two', Number.NaN, -1, {}])('is one that answers %s for a revision', async (answer) => {
+    const liar = { name: 'liar', read: () => ({ revision: 0 }), write: () => answer } as never;
+    await expect(counterOf(liar).claim(KEY, FIRST)).rejects.toMatchObject({ code: 'SPANLEDGER_ATTEMPTS' });
+  });
+
   it('does not fail a step whose start it cannot note', async () => {
     const store = new MemoryAttemptStore();
     const refused = vi.fn<() => Promise<never>>().mockRejectedValue(new Error('no server'));

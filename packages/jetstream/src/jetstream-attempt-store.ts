@@ -112,13 +112,21 @@ interface RecordValue {
   readonly started_event_id?: string;
 }
 
-/** What the bucket holds, anybody may have written: whoever asked checks it. @throws Error if it is not JSON */
+/** What the bucket holds, anybody may have written: whoever asked checks it. The bucket itself can be used all the same. */
 function parseRecord(value: Uint8Array): AttemptRecord {
-  const parsed = JSON.parse(new TextDecoder().decode(value)) as RecordValue | null;
+  const parsed = parseJson(value) as RecordValue | null;
   return {
     epoch: parsed?.epoch as number,
     ...(parsed?.started_event_id && { startedEventId: parsed.started_event_id }),
   };
+}
+
+function parseJson(value: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(value));
+  } catch {
+    return null;
+  }
 }
 
 function reasonOf(cause: unknown, deadlineMs: number): string {

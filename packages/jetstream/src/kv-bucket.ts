@@ -11,7 +11,8 @@ import type { NatsConnectionLike } from './nats-connection.ts';
 
 const NANOS_PER_MS = 1e6;
 const DUPLICATE_WINDOW_MS = 120_000;
-const MESSAGE_IS_A_DELETION = /^KV-Operation:/im;
+/** By a client, or by the server, where the bucket marks what has expired. */
+const MESSAGE_IS_A_DELETION = /^(KV-Operation|Nats-Marker-Reason):/im;
 
 export interface BucketConfig {
   readonly bucket: string;

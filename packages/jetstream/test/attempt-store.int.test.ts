@@ -1,5 +1,5 @@
 import { Kvm } from '@nats-io/kv';
-import { connect as connectV3 } from '@nats-io/transport-node';
+import { connect as connectV3, headers } from '@nats-io/transport-node';
 import type { AttemptStore } from '@spanledger/protocol';
 import { startNats } from '@spanledger/testkit';
 import type { NatsServer } from '@spanledger/testkit';
@@ -72,6 +72,23 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
       expect(await store.write(key, { epoch: 4 }, deleted.revision)).toBeGreaterThan(deleted.revision);
       await other.close();
     });
+  });
+
+  it('takes what the server marks as expired for none, and what is no record for one that says nothing', async () => {
+    const connection = await connectV3({ servers: server.url });
+    const store = jetStreamAttemptStore(connection, { bucket: 'OTHERS', ttlMs: 60_000 });
+    await store.read(KEY);
+    const publish = async (text: string, reason?: string): Promise<number> => {
+      const marked = headers();
+      if (reason !== undefined) marked.set('Nats-Marker-Reason', reason);
+      const subject = `$KV.OTHERS.${encodeKey(KEY.executionId, KEY.stepId)}`;
+      return (await connection.request(subject, text, { timeout: 5_000, headers: marked })).json<{ seq: number }>().seq;
+    };
+    const marker = await publish('', 'MaxAge');
+    expect(await store.read(KEY)).toEqual({ revision: marker });
+    const nonsense = await publish('not JSON');
+    expect(await store.read(KEY)).toEqual({ record: { epoch: undefined }, revision: nonsense });
+    await connection.close();
   });
 
   it('forgets after the time to live, and begins anew', async () => {

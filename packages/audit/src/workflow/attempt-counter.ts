@@ -3,7 +3,7 @@ import { ROOT_CONTEXT, context, diag } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AttemptKey, AttemptRecord, AttemptStore } from '@spanledger/protocol';
-import { checkRecord, newest } from './attempt-record.ts';
+import { UnusableRecordError, checkRecord, checkRevision, newest } from './attempt-record.ts';
 import { processAttempts } from './memory-attempt-store.ts';
 import type { MemoryAttemptStore } from './memory-attempt-store.ts';
 
@@ -78,7 +78,8 @@ export class AttemptCounter {
       return claim;
     } catch (cause) {
       if (store.onUnavailable !== 'memory') throw unavailable(store, key, cause);
-      this.#sayItIsAway(store, cause);
+      if (cause instanceof UnusableRecordError) sayItIsUnusable(store, key, cause);
+      else this.#sayItIsAway(store, cause);
       return this.#claimAlone(key, known);
     }
   }
@@ -91,9 +92,11 @@ export class AttemptCounter {
       const stored = await this.#untracedly(() => store.read(key));
       // A number that was reserved here and lost its race is free, unless somebody in this process has counted on from it.
       if (reserved === undefined || this.#memory.read(key).record?.epoch !== reserved) seen = this.#seen(key, known);
+      checkRevision(stored.revision);
       const next = this.#reserve(key, newest(seen, checkRecord(stored)), known.atLeast);
       reserved = next.epoch;
       const revision = await this.#untracedly(() => store.write(key, { epoch: next.epoch }, stored.revision));
+      checkRevision(revision);
       if (revision !== undefined) {
         const note = (startedEventId: string): void =>
           this.#note(store, key, { epoch: next.epoch, startedEventId }, revision);
@@ -171,6 +174,11 @@ function nextAttempt({ last, atLeast }: Known): NextAttempt {
   const epoch = Math.max(atLeast, (last?.epoch ?? 0) + 1);
   if (Number.isSafeInteger(epoch)) return { epoch, supersededStart: last?.startedEventId };
   throw new SpanledgerError('SPANLEDGER_ATTEMPTS', 'the step has no attempt numbers left');
+}
+
+/** That is no reason to count other steps alone. */
+function sayItIsUnusable({ name }: AttemptStore, { stepId }: AttemptKey, { message }: Error): void {
+  log.warn(`an attempt of step ${stepId} is counted in this process alone, because of ${name}: ${message}`);
 }
 
 function unavailable({ name }: AttemptStore, { stepId }: AttemptKey, cause: unknown): SpanledgerError {
