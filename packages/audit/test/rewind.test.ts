@@ -203,7 +203,7 @@ describe('a step whose number is being asked for', () => {
       await workflow.run({ executionId: newExecution() }, async (run) => {
         late = run.step('a', () => 'called').catch(() => 'not called');
         answer();
-        for (let turn = 0; turn < turns; turn += 1) await undefined;
+        for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
       });
       const outcome = await late;
       const recorded = (await ledger.events()).map(({ event }) => event.replace('workflow_', ''));

@@ -74,20 +74,15 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
     });
   });
 
-  it('takes what the server marks as expired for none, and what is no record for one that says nothing', async () => {
+  it('takes what the server marks as expired for none', async () => {
     const connection = await connectV3({ servers: server.url });
     const store = jetStreamAttemptStore(connection, { bucket: 'OTHERS', ttlMs: 60_000 });
     await store.read(KEY);
-    const publish = async (text: string, reason?: string): Promise<number> => {
-      const marked = headers();
-      if (reason !== undefined) marked.set('Nats-Marker-Reason', reason);
-      const subject = `$KV.OTHERS.${encodeKey(KEY.executionId, KEY.stepId)}`;
-      return (await connection.request(subject, text, { timeout: 5_000, headers: marked })).json<{ seq: number }>().seq;
-    };
-    const marker = await publish('', 'MaxAge');
-    expect(await store.read(KEY)).toEqual({ revision: marker });
-    const nonsense = await publish('not JSON');
-    expect(await store.read(KEY)).toEqual({ record: { epoch: undefined }, revision: nonsense });
+    const marked = headers();
+    marked.set('Nats-Marker-Reason', 'MaxAge');
+    const subject = `$KV.OTHERS.${encodeKey(KEY.executionId, KEY.stepId)}`;
+    const answer = await connection.request(subject, '', { timeout: 5_000, headers: marked });
+    expect(await store.read(KEY)).toEqual({ revision: answer.json<{ seq: number }>().seq });
     await connection.close();
   });
 
@@ -208,24 +203,20 @@ describe('an account', () => {
 });
 
 describe('a value that is no record', () => {
-  it.each([
-    ['', true],
-    ['no json', true],
-    ['null', false],
-    ['[]', false],
-    ['"x"', false],
-    ['{"epoch":"2"}', false],
-  ])('%j is rejected, or handed on for its reader to judge', async (text, isRejected) => {
-    await using server = await startNats();
-    const connection = await connectV3({ servers: server.url });
-    const store = jetStreamAttemptStore(connection);
-    await store.read(KEY);
-    await (await new Kvm(connection).open('WORKFLOW_ATTEMPTS')).put(encodeKey('ex-1', 'research/search'), text);
-    const found = (async () => (await store.read(KEY)).record?.epoch)();
-    if (isRejected) await expect(found).rejects.toMatchObject({ code: 'SPANLEDGER_ATTEMPTS' });
-    else expect(await found).not.toEqual(expect.any(Number));
-    await connection.close();
-  });
+  it.each(['', 'no json', 'null', '[]', '"x"', '{"epoch":"2"}'])(
+    '%j is handed on, for its reader to judge',
+    async (text) => {
+      await using server = await startNats();
+      const connection = await connectV3({ servers: server.url });
+      const store = jetStreamAttemptStore(connection);
+      await store.read(KEY);
+      await (await new Kvm(connection).open('WORKFLOW_ATTEMPTS')).put(encodeKey('ex-1', 'research/search'), text);
+      const { record } = await store.read(KEY);
+      expect(record).toBeDefined();
+      expect(record?.epoch).not.toEqual(expect.any(Number));
+      await connection.close();
+    },
+  );
 });
 
 describe('a key', () => {
