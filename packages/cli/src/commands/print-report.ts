@@ -1,13 +1,22 @@
+import type { LocalPlace } from '../source/local-records.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { table } from '../terminal/table.ts';
 import { visible } from '../terminal/visible.ts';
 import { HARMLESS, findingSentence } from './finding-sentence.ts';
 import type { Report } from './judge.ts';
-import type { Verdict } from './verify.ts';
 
 const SHOWN_MAX = 50;
 /** Lists, and what has a line of its own. */
 const NOT_COUNTS: ReadonlySet<string> = new Set(['findings', 'verified']);
+
+/** A report, and what is known beyond it. */
+export interface Verdict {
+  readonly report: Report;
+  /** Of a record in local files. */
+  readonly placeOf?: (streamSeq: number) => LocalPlace | undefined;
+  /** What its reader should know: why something was not judged. */
+  readonly remarks: readonly string[];
+}
 
 interface ReportFlags {
   readonly all?: boolean;

@@ -17,21 +17,13 @@ import { streamInfo } from '../source/stream-info.ts';
 import { Judge, judge, withFindings } from './judge.ts';
 import type { JudgeOptions, Report } from './judge.ts';
 import { printReport } from './print-report.ts';
+import type { Verdict } from './print-report.ts';
 
 interface VerifyFlags extends ConnectionFlags, SelectionFlags, SignatureFlags {
   readonly all?: boolean;
   readonly runs?: boolean;
   readonly strict?: boolean;
   readonly json?: boolean;
-}
-
-/** A report, and what is known beyond it. */
-export interface Verdict {
-  readonly report: Report;
-  /** Of a record in local files. */
-  readonly placeOf?: (streamSeq: number) => LocalPlace | undefined;
-  /** What its reader should know: why something was not judged. */
-  readonly remarks: readonly string[];
 }
 
 export function addVerify(program: Command, context: CommandContext, end: (exitCode: number) => void): void {

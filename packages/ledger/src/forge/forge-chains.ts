@@ -1,6 +1,6 @@
 import { GENESIS_HASH } from '@spanledger/protocol';
 import type { BrokenChainFinding, ForkFinding, GapFinding, SignatureFinding } from '../verify/finding.ts';
-import type { ForgeEntry } from './forge-ledger.ts';
+import type { ForgeEntry } from './forge-entry.ts';
 
 type LinkFinding = BrokenChainFinding | ForkFinding | SignatureFinding;
 

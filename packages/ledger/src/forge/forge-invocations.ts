@@ -1,5 +1,5 @@
 import type { ConflictFinding, Finding, GapFinding } from '../verify/finding.ts';
-import type { ForgeEntry } from './forge-ledger.ts';
+import type { ForgeEntry } from './forge-entry.ts';
 
 /** Calls that are looked through for the one that an event belongs to (I7): more are hardly open at once under one correlation id. */
 const OPEN_MAX = 1_000;

@@ -1,7 +1,9 @@
 import type { LedgerRecord, Sha256 } from '@spanledger/protocol';
-import type { Finding, Place } from '../verify/finding.ts';
+import type { Finding } from '../verify/finding.ts';
 import { checkLinks } from './forge-chains.ts';
-import { emitterOf, invocationOf, parseForgeEvent, textOf } from './forge-event.ts';
+import { toEntry } from './forge-entry.ts';
+import type { ForgeEntry } from './forge-entry.ts';
+import { parseForgeEvent } from './forge-event.ts';
 import type { ForgeEvent } from './forge-event.ts';
 import { checkInvocation } from './forge-invocations.ts';
 import { isSigned } from '../verify/signature-check.ts';
@@ -17,21 +19,6 @@ export interface ForgeCounts {
   readonly events: number;
   readonly duplicates: number;
   readonly producers: readonly string[];
-}
-
-/** One event, as far as it is kept. */
-export interface ForgeEntry {
-  readonly place: Place;
-  readonly hash: string;
-  readonly emitter: string;
-  readonly prevHash: string | undefined;
-  /** What its number counts. */
-  readonly invocation: string | undefined;
-  readonly task: string;
-  /** `undefined`: not looked at, or found already. */
-  isSigned: boolean | undefined;
-  /** Records with the same bytes: second deliveries, or the same start of two processes in one second. */
-  copies: number;
 }
 
 /**
@@ -95,22 +82,6 @@ export class ForgeLedger {
     if (finding !== undefined) this.#onSight.push(finding);
     if (finding?.cause !== 'signature_missing') entry.isSigned = isSigned(event);
   }
-}
-
-function toEntry(event: ForgeEvent, hash: string, streamSeq: number): ForgeEntry {
-  const runId = textOf(event.correlation_id);
-  const invocation = invocationOf(event);
-  const seq = invocation === undefined ? 0 : (event.seq as number);
-  return {
-    place: { runId, seq, eventId: `${runId}:${seq}`, streamSeq },
-    hash,
-    emitter: emitterOf(event),
-    prevHash: event.prev_hash === undefined ? undefined : textOf(event.prev_hash),
-    invocation,
-    task: textOf(event.task_id),
-    isSigned: undefined,
-    copies: 1,
-  };
 }
 
 function groupByInvocation(entries: readonly ForgeEntry[]): Map<string, ForgeEntry[]> {
