@@ -9,3 +9,8 @@ const RESERVED: ReadonlySet<string> = new Set(LEDGER_EVENTS);
 export function isApplicationEvent(name: unknown): name is string {
   return isEventName(name) && !RESERVED.has(name);
 }
+
+/** What was given as a name, for messages. */
+export function quoted(name: unknown): string {
+  return typeof name === 'string' ? JSON.stringify(name.slice(0, 200)) : typeof name;
+}

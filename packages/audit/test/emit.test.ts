@@ -79,7 +79,8 @@ describe('audit.emit', () => {
   });
 
   it.each(['', 'Payment', 'a-b', 'a__b', 'audit_loss', undefined as never])('throws for the name %j', (event) => {
-    expect(() => audit.emit({ event })).toThrow(expect.objectContaining({ code: 'SPANLEDGER_EVENT' }));
+    const message = expect.stringContaining(`got ${JSON.stringify(event) ?? 'undefined'}`);
+    expect(() => audit.emit({ event })).toThrow(expect.objectContaining({ code: 'SPANLEDGER_EVENT', message }));
   });
 
   it.each([new Date(), [-1, 0], [Date.now(), 0], 'now'] as never[])(

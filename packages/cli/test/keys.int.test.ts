@@ -32,6 +32,10 @@ it('makes a key that signs, and prints what verifies it', async () => {
   expect(JSON.parse(found.stdout).findings).toMatchObject([{ cause: 'signature_invalid', seq: 5, kid: signer.kid }]);
   // Without keys nobody would see it: nothing links to the last one.
   expect(await cli(['verify', '-'], forged)).toMatchObject({ code: 0 });
+  const counted = await cli(['verify', '--keys', jwks, '-'], text);
+  expect(counted).toMatchObject({ code: 0, stdout: expect.stringMatching(/^valid signatures +5$/m) });
+  const bare = await cli(['verify', '--keys', jwks, '-'], toNdjson(plainRun(1)));
+  expect(bare).toMatchObject({ code: 0, stdout: expect.stringContaining('note: nothing in it is signed') });
   const unsigned = await cli(['verify', '--keys', jwks, '--require-signatures', 'event', '-'], toNdjson(plainRun(1)));
   expect(unsigned).toMatchObject({ code: 1, stdout: expect.stringContaining('is not signed, and must be') });
 });

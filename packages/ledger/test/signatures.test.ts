@@ -52,6 +52,21 @@ describe('a signed ledger', () => {
     expect(await check(events)).toEqual([]);
   });
 
+  it('says how many signatures are good, and nothing of them without keys', async () => {
+    const run = new SignedRun();
+    const events = [run.seal('invocation_started'), run.seal('tool_exec')];
+    run.kid = 'stolen';
+    events.push(run.seal('tool_exec'));
+    const records = stored([...events, events[0]!]);
+    const signatures = { keys: [keyOf('k1')], verifySignature };
+    expect(await verify(records, { sha256, signatures })).toMatchObject({ validSignatures: 2, duplicates: 1 });
+    expect(await verify(stored(new TestRun().complete(3)), { sha256, signatures })).toMatchObject({
+      validSignatures: 0,
+      verified: true,
+    });
+    expect(await verify(records, { sha256 })).not.toHaveProperty('validSignatures');
+  });
+
   it('an edited event: at that event, and nowhere else', async () => {
     const events = new SignedRun().complete(5);
     const tampered = events.with(2, edited(events[2]!, { event: 'egress_allowed' }));

@@ -9,6 +9,7 @@ import type { StartConfig } from './config.ts';
 import { logger, showOwnWarnings } from './diagnostics.ts';
 import { publishHandle, publishInertHandle, refuseSecondStart } from './handle.ts';
 import type { SpanledgerHandle } from './handle.ts';
+import { IN_HOOKS_THREAD } from './hooks-thread.ts';
 import { hookImports, patchLoadedHttp } from './load-hooks.ts';
 import { exportersNotAskedFor, serviceFromEnv } from './otel-environment.ts';
 import { resolveConfig } from './resolve-config.ts';
@@ -35,7 +36,7 @@ export function startNow(config: StartConfig): SpanledgerHandle {
   const service = serviceFromEnv();
   const resolved = resolveConfig(config, [...CONFIG_KEYS, 'instrumentations'], service, process.env);
   const { producer, shutdownTimeoutMs, allowDisabled } = resolved;
-  if (goOnDisabled(allowDisabled)) return publishInertHandle(producer);
+  if (IN_HOOKS_THREAD || goOnDisabled(allowDisabled)) return publishInertHandle(producer);
 
   const { pipeline, journal, sdkConfig, undo } = assemble(resolved, {
     ...exportersNotAskedFor(),

@@ -4,6 +4,7 @@ import { CONFIG_KEYS } from './config.ts';
 import type { SpanledgerConfig } from './config.ts';
 import { logger, showOwnWarnings } from './diagnostics.ts';
 import { publishHandle, publishInertHandle, refuseSecondStart } from './handle.ts';
+import { IN_HOOKS_THREAD } from './hooks-thread.ts';
 import { serviceFromEnv, serviceFromResource } from './otel-environment.ts';
 import { resolveConfig } from './resolve-config.ts';
 import type { Service } from './resolve-config.ts';
@@ -32,7 +33,7 @@ export function withSpanledger(
   showOwnWarnings();
   const resolved = resolveConfig(config, CONFIG_KEYS, serviceOf(sdkConfig), process.env);
   const { producer, shutdownTimeoutMs, allowDisabled } = resolved;
-  if (goOnDisabled(allowDisabled)) {
+  if (IN_HOOKS_THREAD || goOnDisabled(allowDisabled)) {
     publishInertHandle(producer);
     return sdkConfig;
   }

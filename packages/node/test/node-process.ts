@@ -28,7 +28,7 @@ export function temporaryFolder(): string {
 }
 
 export interface NodeProcessOptions {
-  /** Loaded before the script: `register` of the build, a fixture, or the name of a package. */
+  /** Loaded before the script: `register` of the build, a fixture (`.cjs` with `--require`), or the name of a package. */
   readonly load?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
@@ -45,7 +45,8 @@ export class NodeProcess {
 
   constructor(script: string, { load, env = {}, cwd = PACKAGE_DIR, journal }: NodeProcessOptions = {}) {
     if (!existsSync(REGISTER)) throw new Error('the packages are not built: npm run build');
-    const preload = load === undefined ? [] : ['--import', preloadOf(load)];
+    const flag = load?.endsWith('.cjs') ? '--require' : '--import';
+    const preload = load === undefined ? [] : [flag, preloadOf(load)];
     const clean = Object.fromEntries(
       Object.entries(process.env).filter(([key]) => !/^(OTEL|SPANLEDGER|NODE|VITEST)/.test(key)),
     );

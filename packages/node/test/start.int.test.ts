@@ -1,8 +1,10 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
 import { startNats } from '@spanledger/testkit';
 import type { NatsServer } from '@spanledger/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { count, readLedger } from './ledger-reader.ts';
-import { NodeProcess } from './node-process.ts';
+import { NodeProcess, temporaryFolder } from './node-process.ts';
 import { startOtlpReceiver } from './otlp-receiver.ts';
 
 let nats: NatsServer;
@@ -29,6 +31,22 @@ describe('start(), in a file of its own', () => {
     expect(count(ledger, 'handled') - before).toBe(1);
     const request = ledger.events.findLast(({ event }) => event === 'http_request');
     expect(request).toMatchObject({ fields: { route: '/greet/:name', status_code: 200 } });
+  });
+
+  it('is required in CommonJS, and started once', async () => {
+    const journal = temporaryFolder();
+    const before = (await readLedger(nats.url)).runs.length;
+    const env = { SPANLEDGER_NATS_URL: nats.url };
+    const service = new NodeProcess('express.cjs', { load: 'spanledger.cjs', journal, env });
+    const port = await service.says(/listening on (\d+)/);
+    await fetch(`http://127.0.0.1:${port}/greet/you`);
+    // Node.js 20 requires the file a second time, in the thread of its module hooks.
+    const folders = readdirSync(path.join(journal, 'required'), { withFileTypes: true });
+    expect(folders.filter((entry) => entry.isDirectory())).toHaveLength(1);
+    service.child.kill('SIGTERM');
+    expect(await service.ended()).toEqual({ code: 143, signal: null });
+    expect(service.stderr).toBe('');
+    expect((await readLedger(nats.url)).runs).toHaveLength(before + 1);
   });
 
   it('does not wait for a server', async () => {

@@ -1,7 +1,7 @@
 import { context, trace } from '@opentelemetry/api';
 import { workflowOf } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
-import { isApplicationEvent } from '../application-event.ts';
+import { isApplicationEvent, quoted } from '../application-event.ts';
 import { eventInput } from '../event-input.ts';
 import type { EventInput } from '../event-input.ts';
 import { toFields } from '../json-value.ts';
@@ -28,7 +28,7 @@ export function emitEvent(options: EmitOptions): string | undefined {
   if (!isApplicationEvent(options.event)) {
     throw new SpanledgerError(
       'SPANLEDGER_EVENT',
-      "event must be a snake_case name of 1 to 128 characters, and not one of the ledger's own",
+      `event must be a snake_case name of 1 to 128 characters, and not one of the ledger's own, got ${quoted(options.event)}`,
     );
   }
   const pipeline = pipelineOrWarn();

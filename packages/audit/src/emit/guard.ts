@@ -4,7 +4,7 @@ import { isAbortError, workflowOf } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
-import { isApplicationEvent } from '../application-event.ts';
+import { isApplicationEvent, quoted } from '../application-event.ts';
 import type { Durability } from '../audit-pipeline.ts';
 import type { EventInput } from '../event-input.ts';
 import { toFields } from '../json-value.ts';
@@ -121,6 +121,7 @@ function checkNames(event: string): void {
   if (isApplicationEvent(event) && ends.every((end) => isApplicationEvent(`${event}${end}`))) return;
   throw new SpanledgerError(
     'SPANLEDGER_EVENT',
-    "event must be a snake_case name of 1 to 118 characters, and neither it nor it with a suffix one of the ledger's own",
+    'event must be a snake_case name of 1 to 118 characters, and neither it nor it with a suffix one of the ' +
+      `ledger's own, got ${quoted(event)}`,
   );
 }

@@ -5,6 +5,7 @@ import { SpanledgerError } from '@spanledger/protocol';
 const PEM = /^-----BEGIN ([A-Z0-9 ]+)-----/;
 const BASE64 = /^[A-Za-z0-9+/\s]+={0,2}\s*$/;
 const HINT = 'openssl genpkey -algorithm ed25519 makes one';
+const A_PATH = 'If it is a path: SPANLEDGER_SIGNING_KEY_FILE takes one, and `keyFile`';
 
 /**
  * Reads a private Ed25519 key: PEM, also with its line breaks written as `\n`, or the base64 of its PKCS#8 DER.
@@ -35,7 +36,7 @@ function fromPem(pem: string, label: string, source: string): KeyObject {
 }
 
 function fromBase64(text: string, source: string): KeyObject {
-  if (!BASE64.test(text)) throw wrong(source, `is neither PEM nor base64: ${HINT}`);
+  if (!BASE64.test(text)) throw wrong(source, `is neither PEM nor base64: ${HINT}. ${A_PATH}`);
   try {
     return createPrivateKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'pkcs8' });
   } catch (cause) {

@@ -76,6 +76,7 @@ describe('a key', () => {
     ['half a PEM', pem.slice(0, 60), 'cannot be read'],
     ['other base64', Buffer.from('not a key at all').toString('base64'), 'not of a private key'],
     ['no base64', 'päss wörd', 'neither PEM nor base64'],
+    ['a path', './audit.pem', 'SPANLEDGER_SIGNING_KEY_FILE'],
     ['nothing', ' \n', 'is empty'],
   ])('%s is refused, with the reason and without the key', (_, key, message) => {
     const error = thrownBy(() => createKeyRing({ key }));

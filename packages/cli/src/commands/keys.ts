@@ -46,7 +46,7 @@ export function addKeys(program: Command, context: CommandContext, end: (exitCod
       writeNewKey(output, pem);
       const set = { keys: [jwk, ...others] };
       if (file !== undefined) writeKeySet(file, set);
-      terminal.note(`private key in ${output}: give it to the service as SPANLEDGER_SIGNING_KEY or a key file`);
+      terminal.note(`private key in ${output}: the service takes it with SPANLEDGER_SIGNING_KEY_FILE=${output}`);
       await terminal.json(set);
       end(EXIT.clean);
     });

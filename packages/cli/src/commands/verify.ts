@@ -107,10 +107,13 @@ function remarksOn({ since, workflow, producer }: SelectionFlags, firstSeq: numb
   return remarks;
 }
 
+const UNSIGNED = 'nothing in it is signed, so the keys prove nothing; --require-signatures makes that a finding';
+
 /** Where word and exit code would surprise. */
 function remarksOnVerdict(report: Report, isClean: boolean): string[] {
   if (report.verified && !isClean) return ['nothing speaks against the record; --strict makes any finding exit code 1'];
-  return isEmpty(report) ? ['there was no event: nothing was verified'] : [];
+  if (isEmpty(report)) return ['there was no event: nothing was verified'];
+  return report.validSignatures === 0 && report.verified ? [UNSIGNED] : [];
 }
 
 function isEmpty({ events, forgeEvents, findings }: Report): boolean {

@@ -47,6 +47,11 @@ export interface LedgerReport extends LedgerCounts {
   readonly producers: readonly string[];
   /** Events of Forge's own profile, without `run_id`: they have chains and numbers of another kind. Not in `events`. */
   readonly forgeEvents: number;
+  /**
+   * Events with a good signature by one of the keys given, checkpoints included; absent where none was given. With 0 `verified` says that
+   * nothing is missing or torn, and nothing of who wrote it.
+   */
+  readonly validSignatures?: number;
   /** In stream order. */
   readonly findings: readonly Finding[];
   /**

@@ -22,10 +22,16 @@ export type SignedEvent = Pick<AuditEvent, 'event' | 'ts' | 'kid' | 'sigp' | 'si
 export class SignatureCheck {
   readonly #keys: ReadonlyMap<string, VerificationKey>;
   readonly #options: SignatureOptions;
+  #valid = 0;
 
   constructor(options: SignatureOptions) {
     this.#options = options;
     this.#keys = new Map(options.keys.map((key) => [key.kid, key]));
+  }
+
+  /** How many were good. */
+  get valid(): number {
+    return this.#valid;
   }
 
   /** @returns what is wrong with it as far as it is known on sight. */
@@ -45,7 +51,9 @@ export class SignatureCheck {
     const key = this.#keys.get(kid);
     if (key === undefined) return finding('signature_unknown_key');
     if (!this.#isBy(key, event, bytes)) return finding('signature_invalid');
-    return wasValid(key, event) ? undefined : finding('signature_expired_key');
+    if (!wasValid(key, event)) return finding('signature_expired_key');
+    this.#valid += 1;
+    return undefined;
   }
 
   #isRequired({ event }: SignedEvent): boolean {

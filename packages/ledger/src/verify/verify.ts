@@ -114,7 +114,9 @@ export class LedgerVerifier {
       append(findings, found);
     }
     append(findings, this.#missingRuns(lossesByRun));
-    return total(runs, [...this.#inScope(findings), ...this.#forge.findings()], this.#forge.counts());
+    const all = [...this.#inScope(findings), ...this.#forge.findings()];
+    const checked = this.#signatures && { validSignatures: this.#signatures.valid };
+    return { ...total(runs, all, this.#forge.counts()), ...checked };
   }
 
   #addEvent(event: AuditEvent, { bytes, streamSeq, subject, storedAtMs }: LedgerRecord): void {
