@@ -66,7 +66,7 @@ export class JournalWriter {
     return {
       bytes: this.#segments.bytes,
       unacknowledged: waiting.reduce((sum, { unacknowledged }) => sum + unacknowledged, 0),
-      oldestAgeMs: waiting[0] === undefined ? 0 : performance.now() - waiting[0].createdAtMs,
+      oldestAgeMs: waiting[0] === undefined ? 0 : performance.now() - waiting[0].waitingSinceMs,
       notDurable: this.#unsynced.count,
       refused: this.#refused,
     };

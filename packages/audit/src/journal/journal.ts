@@ -23,7 +23,7 @@ export interface JournalStats {
   /** On the disk, with what is preallocated, and with the journals adopted. */
   readonly bytes: number;
   readonly unacknowledged: number;
-  /** No event that is not acknowledged is older, in milliseconds; 0 if all are. */
+  /** For how long at least one event was not acknowledged, in milliseconds: none of them is older; 0 if all are acknowledged. */
   readonly oldestAgeMs: number;
   /** Written and not yet on the disk. */
   readonly notDurable: number;

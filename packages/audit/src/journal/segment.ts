@@ -15,10 +15,10 @@ export class Segment {
   readonly number: number;
   readonly first: number;
   readonly path: string;
-  readonly createdAtMs = performance.now();
   #extent: Extent;
   #synced: Extent;
   #acknowledged: AcknowledgedSet;
+  #waitingSinceMs = performance.now();
   #acknowledgedAtMs = performance.now();
   #acknowledgedSaved = true;
   readonly #folder: string;
@@ -61,6 +61,11 @@ export class Segment {
     return this.#extent.last - this.first + 1 - this.#acknowledged.count;
   }
 
+  /** Since when not all of it is acknowledged, on the monotonic clock: no event that waits is older. */
+  get waitingSinceMs(): number {
+    return this.#waitingSinceMs;
+  }
+
   /** Bytes on the disk. */
   get bytes(): number {
     return this.isOpen ? this.#bytesMax : this.#extent.end;
@@ -83,6 +88,7 @@ export class Segment {
     if (this.#fd === undefined) throw new Error(`${this.path} is closed`);
     const { last, end } = this.#extent;
     writeWhole(this.#fd, frame, length, end);
+    if (this.unacknowledged === 0) this.#waitingSinceMs = performance.now();
     this.#extent = { last: last + 1, end: end + length };
   }
 

@@ -57,6 +57,18 @@ describe('the journal', () => {
     await expect(journal.whenDurable(3)).resolves.toBeUndefined();
   });
 
+  it('tells for how long something waits, not for how long the file has been there', async () => {
+    const journal = await open(await newDirectory());
+    write(journal, 2);
+    journal.acknowledge(2);
+    expect(journal.stats.oldestAgeMs).toBeGreaterThan(0);
+    journal.acknowledge(1);
+    expect(journal.stats.oldestAgeMs).toBe(0);
+    const before = performance.now();
+    write(journal, 2);
+    expect(journal.stats.oldestAgeMs).toBeLessThanOrEqual(performance.now() - before);
+  });
+
   it('refuses what does not fit into a segment, and goes on', async () => {
     const journal = await open(await newDirectory());
     expect(journal.append(sealedEvent(1, SEGMENT_BYTES))).toMatchObject({ error: { code: 'SPANLEDGER_JOURNAL' } });
