@@ -13,8 +13,6 @@ import { Outcome } from '../journal/outcome.mjs';
 
 const ROUNDS = { quick: 3, full: 50 };
 const RIVALS = 4;
-/** So that one who starts late does not find it dead once more. */
-const LINGER_MS = 1_500;
 
 export default {
   number: 23,
@@ -52,9 +50,7 @@ async function round(context, outcome, directory) {
   owner.signal('SIGSTOP');
   await expectRefused(outcome, directory, folder);
   const account = accountOf(await owner.kill());
-  const contenders = await Promise.all(
-    Array.from({ length: RIVALS }, (_, i) => adopt(directory, `rival-${i}`, LINGER_MS)),
-  );
+  const contenders = await adoptTogether(directory);
   outcome.faults += RIVALS;
   const winners = contenders.filter((findings) => findings.has(folder));
   if (winners.length !== 1) outcome.problem(`${winners.length} of ${RIVALS} got the journal of a dead process`);
@@ -78,10 +74,22 @@ async function expectRefused(outcome, directory, folder) {
   }
 }
 
-async function adopt(directory, name, lingerMs = 0) {
-  return findingsOf(
-    (await runChild('adopter.mjs', { directory, lingerMs }, { output: `${directory}/${name}.out` })).lines,
-  );
+async function adopt(directory, name) {
+  return findingsOf((await runChild('adopter.mjs', { directory }, { output: `${directory}/${name}.out` })).lines);
+}
+
+/** Each keeps what it got until all have looked: one who starts late does not find it dead once more. */
+async function adoptTogether(directory) {
+  const rivals = Array.from({ length: RIVALS }, (_, i) => {
+    return new Child('adopter.mjs', { directory, stay: true }, { output: `${directory}/rival-${i}.out` });
+  });
+  try {
+    await Promise.all(rivals.map((rival) => rival.says('looked')));
+    for (const rival of rivals) rival.release();
+    return await Promise.all(rivals.map(async (rival) => findingsOf((await rival.end()).lines)));
+  } finally {
+    await Promise.all(rivals.map((rival) => rival.close()));
+  }
 }
 
 /** Whatever the copy caught: a prefix, or less where a frame was being written. */

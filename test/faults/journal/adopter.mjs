@@ -12,8 +12,10 @@
  *   closed
  *
  * Its one argument is what to do, as JSON: `directory`, `options` of the journal, `folder` (this one alone, dead or not),
- * `finish`: report, acknowledge all, and wait until it is removed; `lingerMs`: keep what was adopted for so long.
+ * `finish`: report, acknowledge all, and wait until it is removed; `stay`: say `looked`, and keep what was adopted until standard
+ * input ends.
  */
+import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openJournal } from '@spanledger/audit';
@@ -36,7 +38,10 @@ for (const folder of task.folder === undefined ? await journal.adoptable() : [ta
     say(`failed ${error.code} ${error.message}`);
   }
 }
-await sleep(task.lingerMs ?? 0);
+if (task.stay) {
+  say('looked');
+  await once(process.stdin.resume(), 'end');
+}
 await journal.close();
 say('closed');
 

@@ -58,6 +58,11 @@ export class Child {
     this.#process.kill(name);
   }
 
+  /** Ends its standard input: what stays may go on. */
+  release() {
+    this.#process.stdin.end();
+  }
+
   /** @returns how it ended. @throws if it does not end, or fails in a way that is no kill. */
   async end() {
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), DEADLINE_MS);
