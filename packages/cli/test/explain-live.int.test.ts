@@ -115,7 +115,7 @@ it('says why it does not take a request, and goes on', async () => {
   await listening.explaining.says('charge');
   const second = await cli(['explain', '--listen', listening.url.replace('http://', '')]);
   expect(second).toMatchObject({ code: 2, stdout: '' });
-  expect(second.stderr).toMatch(/^error: listen 127\.0\.0\.1 \d+: another program listens there\n/);
+  expect(second.stderr).toMatch(/^error: cannot listen 127\.0\.0\.1 \d+: another program listens there\n/);
   await end(listening);
 });
 

@@ -85,7 +85,12 @@ it('overwrites no key, and takes no file for one that is none', async () => {
   expect(await readFile(key, 'utf8')).toBe(pem);
   expect(await readFile(jwks, 'utf8')).toBe('{"keys":[]}');
   expect((await readdir(directory)).sort()).toEqual(['jwks.json', 'key.pem']);
-  expect(await cli(['verify', '--keys', key, '-'], '')).toMatchObject({ code: 2 });
+  expect(await cli(['verify', '--keys', key, '-'], '')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(
+      `error: ${key}: this key set cannot be used: it is not JSON\n  public keys are wanted`,
+    ),
+  });
   expect(await cli(['verify', '--require-signatures', 'event', '-'], '')).toMatchObject({ code: 2 });
 });
 

@@ -82,21 +82,6 @@ it('reads with an execution what its producers report in their instance runs', a
   expect(strict.stdout).toMatch(/note: nothing speaks against the record; --strict .*\n\nVERIFIED\n$/);
 });
 
-it('reads with an execution the checkpoints of its producers, which show that its tail was cut', async () => {
-  const { url, store } = await startLedger();
-  const run = plainRun(4, { execution: 'e1' });
-  const last = run.at(-1)!;
-  const head = { run_id: last.runId, last_seq: last.seq, head_hash: last.hash };
-  await store(run.slice(0, 4));
-  await store(sealRun({ events: [{ event: 'audit_checkpoint', fields: { runs: [head], final: true } }] }));
-  const { code, stdout } = await cli(['verify', '--execution', 'e1', '--json', '--server', url]);
-  expect(JSON.parse(stdout)).toMatchObject({
-    verified: false,
-    findings: [{ cause: 'checkpoint_mismatch', kind: 'tail_cut', runId: last.runId, seq: 5 }],
-  });
-  expect(code).toBe(1);
-});
-
 it('judges with an execution what is no event of a run, once', async () => {
   const { url, store, publish } = await startLedger();
   const run = plainRun(1, { execution: 'e1' });

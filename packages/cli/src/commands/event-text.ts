@@ -36,7 +36,7 @@ export function supersededText(text: string, { dim, strikethrough, yellow }: Col
   return `${dim(strikethrough(stripVTControlCharacters(text)))}  ${yellow('superseded')}`;
 }
 
-/** What an end event measured: duration, model, tokens, and how it failed. */
+/** What an event says beside its name: duration, model, tokens, how it failed, which run was abandoned. */
 export function measures(event: AuditEvent): string {
   const { duration_ms: duration, model, input_tokens: input, output_tokens: output } = event;
   const error = hasFailed(event)
@@ -47,6 +47,7 @@ export function measures(event: AuditEvent): string {
     model === undefined ? '' : visible(model, SHORT_MAX),
     input === undefined && output === undefined ? '' : `${visible(input ?? 0)}→${visible(output ?? 0)} tokens`,
     error === undefined ? '' : visible(error, SHORT_MAX),
+    event.event === 'run_abandoned' ? `run ${visible(event.fields?.['run_id'], SHORT_MAX)}` : '',
   ]
     .filter((part) => part !== '')
     .join('  ');

@@ -1,8 +1,7 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createKeyRing } from '@spanledger/audit';
 import type { Jwk, Jwks } from '@spanledger/protocol';
-import { readJwks } from '@spanledger/protocol';
 
 const PRIVATE_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
@@ -21,13 +20,6 @@ export function newKey(): string {
 export function publicKeyOf(privateKey: string, kid?: string): Jwk {
   const ring = createKeyRing({ key: privateKey, ...(kid !== undefined && { kid }) });
   return ring.jwks().keys[0]!;
-}
-
-/** @throws SpanledgerError `SPANLEDGER_KEY` if a reader could not use it. */
-export function readKeySet(file: string): Jwks {
-  const text = readFileSync(file, 'utf8');
-  readJwks(text);
-  return JSON.parse(text) as Jwks;
 }
 
 /** @throws an error of `open` if the file is there already: a key that is written over is lost. */

@@ -6,8 +6,9 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
+import { readKeySet } from '../source/key-set.ts';
 import { parseDuration } from '../source/selection.ts';
-import { newKey, publicKeyOf, readKeySet, replaceKey, writeKeySet, writeNewKey } from './key-files.ts';
+import { newKey, publicKeyOf, replaceKey, writeKeySet, writeNewKey } from './key-files.ts';
 
 interface GenerateFlags {
   readonly output: string;
@@ -34,7 +35,7 @@ export function addKeys(program: Command, context: CommandContext, end: (exitCod
   keys
     .command('generate')
     .description('Makes a private key (PKCS#8 PEM, mode 0600) and prints its public key as JWKS.')
-    .requiredOption('-o, --output <file>', 'where the private key goes; never over another file')
+    .requiredOption('-o, --output <file>', 'where the private key goes (required); never over another file')
     .option('--kid <id>', 'name of the key (default: its RFC 7638 thumbprint)')
     .option('--jwks <file>', 'add the public key to this JWKS as well; it is made if it is not there')
     .addOption(jsonOption())
@@ -95,7 +96,7 @@ function jsonOption(): Option {
 
 function rotate({ key: file, jwks, kid, grace }: RotateFlags): Jwks {
   const old = publicKeyOf(readFileSync(file, 'utf8'));
-  const known = readKeySet(jwks).keys;
+  const known = readKeySet(jwks).jwks.keys;
   const entry = known.find(({ x }) => x === old.x) ?? old;
   const pem = newKey();
   const next = publicKeyOf(pem, kid);
@@ -110,13 +111,13 @@ function rotate({ key: file, jwks, kid, grace }: RotateFlags): Jwks {
 
 function publicKeysIn(file: string, kid: string | undefined): readonly Jwk[] {
   const text = readFileSync(file, 'utf8');
-  if (text.trimStart().startsWith('{')) return readKeySet(file).keys;
+  if (text.trimStart().startsWith('{')) return readKeySet(file).jwks.keys;
   return [publicKeyOf(text, kid)];
 }
 
 function withoutMissing(file: string): readonly Jwk[] {
   try {
-    return readKeySet(file).keys;
+    return readKeySet(file).jwks.keys;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;

@@ -41,14 +41,15 @@ export async function printReport(terminal: Terminal, verdict: Verdict, flags: R
 
 const TWO_COLUMNS = [{ title: '' }, { title: '', align: 'right' as const }];
 
-/** Every count of the report, also one that this program does not know of. */
+/** Every count of the report, also one that this program does not know of. Forge's profile is there where it was met. */
 function countsOf(report: Report): string[][] {
-  const { events, runs, producers, ...others } = report;
+  const { events, forgeEvents, runs, producers, ...others } = report;
   const counts = Object.entries(others).filter(
     ([key, value]) => !NOT_COUNTS.has(key) && ['number', 'string'].includes(typeof value),
   );
   return [
     ['events', String(events)],
+    ...(forgeEvents > 0 ? [['forge events', String(forgeEvents)]] : []),
     ['runs', String(runs.length)],
     ['producers', String(producers.length)],
     ...counts.map(([key, value]) => [words(key), visible(value)]),

@@ -34,7 +34,7 @@ export function toFailure(error: unknown): Failure | undefined {
   const { code, path, syscall, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
   if (typeof code !== 'string' || typeof syscall !== 'string') return undefined;
   const place = [path, address, port].map((part) => (part === undefined ? '' : ` ${part}`)).join('');
-  return new Failure(EXIT.usage, `${syscall}${place}: ${ERRNO[code] ?? code}`, undefined, { cause: error });
+  return new Failure(EXIT.usage, `cannot ${syscall}${place}: ${ERRNO[code] ?? code}`, undefined, { cause: error });
 }
 
 const ERRNO: Readonly<Record<string, string>> = {

@@ -1,13 +1,12 @@
 import { createPublicKey, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { SignatureOptions } from '@spanledger/ledger';
-import { readJwks } from '@spanledger/protocol';
 import type { VerificationKey } from '@spanledger/protocol';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
+import { readKeySet } from './key-set.ts';
 
 /** How signatures are to be looked at. */
 export interface SignatureFlags {
@@ -25,7 +24,7 @@ export function withSignatures(command: Command): Command {
  * The keys come from a file and from nowhere else: whoever forges an event could name a place for keys too.
  *
  * @returns `undefined` where signatures are not to be looked at.
- * @throws Failure `usage`, SpanledgerError `SPANLEDGER_KEY`
+ * @throws Failure `usage`
  */
 export function toSignatureOptions({ keys: file, requireSignatures }: SignatureFlags): SignatureOptions | undefined {
   if (file === undefined && requireSignatures !== undefined) {
@@ -37,7 +36,7 @@ export function toSignatureOptions({ keys: file, requireSignatures }: SignatureF
   }
   if (file === undefined) return undefined;
   const required = requireSignatures === undefined ? {} : { required: requireSignatures };
-  return { keys: readJwks(readFileSync(file, 'utf8')), verifySignature: createVerifier(), ...required };
+  return { keys: readKeySet(file).keys, verifySignature: createVerifier(), ...required };
 }
 
 function createVerifier(): SignatureOptions['verifySignature'] {
