@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { SealedEvent } from '@spanledger/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Screen } from './screen.ts';
-import { BIN, Cli, cli, newDirectory, sealRun, startLedger, toNdjson, until } from './support.ts';
+import { BIN, cli, Cli, newDirectory, plainEnvironment, sealRun, startLedger, toNdjson, until } from './support.ts';
 
 const at = (attempt_epoch: number, step_id = 'plan') => ({ step_id, attempt_epoch });
 const rewindTo = (new_epoch: number, step = 'plan') => ({
@@ -211,7 +211,7 @@ class WatchOnTerminal {
   private constructor(command: string, tty: string, columns: number, rows: number) {
     this.screen = new Screen(columns, rows);
     this.#tty = tty;
-    this.#child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...process.env, TERM: 'xterm' } });
+    this.#child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...plainEnvironment(), TERM: 'xterm' } });
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => (this.#written = this.screen.write(text)));
     onTestFinished(() => void this.#child.kill('SIGKILL'));
   }

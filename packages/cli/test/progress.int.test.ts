@@ -4,7 +4,7 @@ import { open, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { BIN, cli, newDirectory, plainRun, toNdjson } from './support.ts';
+import { BIN, cli, newDirectory, plainEnvironment, plainRun, toNdjson } from './support.ts';
 
 it('shows on a terminal how far a long work is, and takes it away again', async (context) => {
   // util-linux has it: it is the terminal.
@@ -12,7 +12,7 @@ it('shows on a terminal how far a long work is, and takes it away again', async 
   const file = path.join(await newDirectory(), 'led{bar}ger.ndjson');
   execFileSync('mkfifo', [file]);
   const command = `"${process.execPath}" "${BIN}" verify "${file}"`;
-  const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: { ...process.env, TERM: 'xterm' } });
+  const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: { ...plainEnvironment(), TERM: 'xterm' } });
   onTestFinished(() => void terminal.kill('SIGKILL'));
   let shown = '';
   terminal.stdout.setEncoding('utf8').on('data', (chunk: string) => (shown += chunk));

@@ -24,6 +24,12 @@ export interface Run {
   readonly stderr: string;
 }
 
+/** That of the tests, without what the command line looks at. */
+export function plainEnvironment(): NodeJS.ProcessEnv {
+  const { SPANLEDGER_NATS_URL: _, NO_COLOR: __, FORCE_COLOR: ___, ...others } = process.env;
+  return others;
+}
+
 /** The built command line as a process of its own, which ends with the test. */
 export class Cli {
   stdout = '';
@@ -33,8 +39,7 @@ export class Cli {
 
   constructor(args: readonly string[], env: Record<string, string> = {}) {
     if (!existsSync(path.join(PACKAGE, 'dist/index.js'))) throw new Error('the packages are not built: npm run build');
-    const { SPANLEDGER_NATS_URL: _, NO_COLOR: __, FORCE_COLOR: ___, ...inherited } = process.env;
-    this.child = spawn(process.execPath, [BIN, ...args], { env: { ...inherited, ...env } });
+    this.child = spawn(process.execPath, [BIN, ...args], { env: { ...plainEnvironment(), ...env } });
     this.child.stdout!.setEncoding('utf8').on('data', (chunk: string) => (this.stdout += chunk));
     this.child.stderr!.setEncoding('utf8').on('data', (chunk: string) => (this.stderr += chunk));
     // It may end before it has read all that it is given.

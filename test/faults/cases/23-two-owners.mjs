@@ -18,7 +18,7 @@ export default {
   number: 23,
   title: 'two processes, one journal',
   quick: true,
-  minimum: { quick: { offered: 900, faults: 20 }, full: { offered: 15_000, faults: 500 } },
+  minimum: { quick: { offered: 900, faults: 20 }, full: { offered: 15_000, faults: 450 } },
   timeoutS: { quick: 120, full: 1_200 },
 
   async run(context) {
