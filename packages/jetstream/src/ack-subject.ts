@@ -10,20 +10,41 @@ export interface DeliveryInfo {
 
 /** Nanoseconds since 1970 are too many for a number: milliseconds are what is before the last six digits. */
 const NANO_DIGITS = 6;
+/** Without a domain. */
+const TOKENS = 9;
 
 /**
  * `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>`, or the same with
  * `<domain>.<account>` before the stream and possibly something after the end.
  */
 export function parseAckSubject(subject: string): DeliveryInfo | undefined {
-  const tokens = subject.split('.');
-  if (tokens[0] !== '$JS' || tokens[1] !== 'ACK' || tokens.length < 9) return undefined;
-  const first = tokens.length === 9 ? 5 : 7;
-  const [streamSeq, consumerSeq, time, pending] = tokens.slice(first, first + 4);
-  return {
-    streamSeq: Number(streamSeq),
-    consumerSeq: Number(consumerSeq),
-    storedAtMs: Number(time!.slice(0, -NANO_DIGITS)),
-    pending: Number(pending),
+  if (!subject.startsWith('$JS.ACK.')) return undefined;
+  const tokens = countTokens(subject);
+  if (tokens < TOKENS) return undefined;
+  // Once for each record of a reader: what is not looked at is not cut out.
+  let at = startOf(subject, tokens === TOKENS ? 5 : 7);
+  const next = (): string => {
+    const start = at;
+    const end = subject.indexOf('.', start);
+    at = end + 1;
+    return end === -1 ? subject.slice(start) : subject.slice(start, end);
   };
+  return {
+    streamSeq: Number(next()),
+    consumerSeq: Number(next()),
+    storedAtMs: Number(next().slice(0, -NANO_DIGITS)),
+    pending: Number(next()),
+  };
+}
+
+function countTokens(subject: string): number {
+  let count = 1;
+  for (let at = subject.indexOf('.'); at !== -1; at = subject.indexOf('.', at + 1)) count += 1;
+  return count;
+}
+
+function startOf(subject: string, token: number): number {
+  let start = 0;
+  for (let i = 0; i < token; i += 1) start = subject.indexOf('.', start) + 1;
+  return start;
 }

@@ -6,8 +6,8 @@ import { requestApi } from './jetstream-api.ts';
 import { createInbox } from './nats-connection.ts';
 import type { NatsConnectionLike, NatsMessage, NatsSubscription } from './nats-connection.ts';
 
-/** Messages asked for at a time. I7: at most four such batches are held in memory. */
-const BATCH = 500;
+/** Messages asked for at a time. I7: at most two such batches are held in memory. */
+const BATCH = 1_000;
 const EXPIRES_MS = 5_000;
 const HEARTBEAT_MS = 1_000;
 /** Three missed heartbeats: the consumer or the connection is gone. */

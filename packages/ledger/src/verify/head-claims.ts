@@ -21,11 +21,15 @@ export interface HeadClaim {
 
 /** I7: more than a producer of ours names in one event (200), and far less than 16 MiB of them. */
 const CLAIMS_MAX = 1_000;
+/** Nearly every event claims nothing. A `predecessor` may be in any. */
+const CLAIMING: ReadonlySet<string> = new Set(['audit_checkpoint', 'run_abandoned']);
+const NO_CLAIMS: readonly HeadClaim[] = [];
 
 /** The claims of an event: of a checkpoint, of a process about the one before it, and of one that adopted a dead one's journal. */
-export function readClaims(event: AuditEvent, streamSeq: number): HeadClaim[] {
+export function readClaims(event: AuditEvent, streamSeq: number): readonly HeadClaim[] {
   const { producer } = event;
   const fields = event.fields ?? {};
+  if (!CLAIMING.has(event.event) && fields['predecessor'] === undefined) return NO_CLAIMS;
   const runs = event.event === 'audit_checkpoint' && Array.isArray(fields['runs']) ? fields['runs'] : [];
   const isStored = event.event !== 'run_abandoned';
   const own = isStored ? [] : [fields];
