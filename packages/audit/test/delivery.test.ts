@@ -340,11 +340,13 @@ describe('with a journal', () => {
 
   it('leaves what the sink has not taken to the next process, and says so', async () => {
     const directory = newDirectory();
-    const gate = gateSink();
-    const pipeline = createAuditPipeline({ producer: 'svc', sink: gate, journal: journalIn(directory) });
+    const journal = journalIn(directory);
+    const pipeline = createAuditPipeline({ producer: 'svc', sink: gateSink(), journal });
     const scope = newScope();
     for (let n = 0; n < 100; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
     await pipeline.shutdown(100);
+    // It lets go of its folder even after the deadline.
+    await journal.close();
     const sink = memorySink();
     const next = pipelineWith({ sink, journal: journalIn(directory) });
     await eventually(() => expect(eventsOf(sink, scope.run.id)).toHaveLength(100));

@@ -210,6 +210,8 @@ describe('a signer that fails now and then', () => {
       () => expect(pipeline.health()).toMatchObject({ status: 'ok', losses: { unreported: 0 } }),
       10_000,
     );
+    // What is sealed is reported, and is in the sink a little later.
+    await pipeline.flush();
     expect(lossesOf(sink)).toContainEqual(expect.objectContaining({ run_id: scope.run.id, first_seq: 1, last_seq: 5 }));
     pipeline.emit(scope, { event: 'tool_exec' });
     await pipeline.shutdown();
