@@ -133,7 +133,7 @@ describe('with a journal', () => {
       if (n % 250 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     await eventually(() => expect(pipeline.health().queue.events).toBe(0));
-    expect(given.size).toBeGreaterThanOrEqual(10_000);
+    expect(given.size).toBeGreaterThan(1_000);
     expect(given.size).toBeLessThan(20_000);
     broken = false;
     expect(await pipeline.flush()).toBe(true);

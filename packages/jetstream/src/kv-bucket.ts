@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   JetStreamApiError,
   NO_MESSAGE_FOUND,
@@ -7,10 +8,15 @@ import {
   parseAnswer,
   requestApi,
 } from './jetstream-api.ts';
+import { hasNoResponders } from './nats-connection.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 
 const NANOS_PER_MS = 1e6;
 const DUPLICATE_WINDOW_MS = 120_000;
+/** How long a bucket that is being made is left alone before somebody knocks again. */
+const PAUSE_MS = 25;
+/** Of no stream: a name has no dot. */
+const NO_STREAM = 'none.such';
 /** By a client, or by the server, where the bucket marks what has expired. */
 const MESSAGE_IS_A_DELETION = /^(KV-Operation|Nats-Marker-Reason):/im;
 
@@ -36,6 +42,7 @@ export interface BucketEntry {
 export class KvBucket {
   readonly #config: BucketConfig;
   readonly #stream: string;
+  #isOpen = false;
 
   constructor(config: BucketConfig) {
     this.#config = config;
@@ -48,13 +55,16 @@ export class KvBucket {
    * @throws JetStreamApiError, or whatever the connection throws
    */
   async get(connection: NatsConnectionLike, key: string, leftMs: () => number): Promise<BucketEntry> {
+    if (!this.#isOpen) await this.#open(connection, key, leftMs);
     const endpoint = `STREAM.MSG.GET.${this.#stream}`;
     try {
       return readEntry(await requestApi(connection, endpoint, { last_by_subj: this.#subject(key) }, leftMs()));
     } catch (error) {
-      if (hasCode(error, STREAM_NOT_FOUND)) await this.#create(connection, leftMs());
-      else if (!hasCode(error, NO_MESSAGE_FOUND)) throw error;
-      return { value: undefined, revision: 0 };
+      if (hasCode(error, NO_MESSAGE_FOUND)) return { value: undefined, revision: 0 };
+      if (!hasCode(error, STREAM_NOT_FOUND)) throw error;
+      // It was deleted meanwhile.
+      this.#isOpen = false;
+      return this.get(connection, key, leftMs);
     }
   }
 
@@ -73,6 +83,25 @@ export class KvBucket {
     } catch (error) {
       if (error instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.has(error.errCode)) return undefined;
       throw error;
+    }
+  }
+
+  /**
+   * Waits until the bucket takes messages, which it does when it is made from end to end: nats-server 2.9 dies of a question that
+   * it is asked before, while another process makes it. So a message is sent first that no stream keeps.
+   */
+  async #open(connection: NatsConnectionLike, key: string, leftMs: () => number): Promise<void> {
+    const knock = { headers: expecting(NO_STREAM, 0) };
+    for (let knocks = 0; ; knocks += 1) {
+      try {
+        await connection.request(this.#subject(key), undefined, { timeout: leftMs(), ...knock });
+        this.#isOpen = true;
+        return;
+      } catch (error) {
+        if (!hasNoResponders(error) || leftMs() <= PAUSE_MS) throw error;
+      }
+      if (knocks === 0) await this.#create(connection, leftMs());
+      else await delay(PAUSE_MS);
     }
   }
 

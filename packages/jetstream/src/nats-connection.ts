@@ -70,6 +70,12 @@ export function deniedRequest(error: unknown): { operation: string; subject: str
   return undefined;
 }
 
+/** Nobody listens where a request was sent. Both client generations. */
+export function hasNoResponders(error: unknown): boolean {
+  const { code, isNoResponders } = error as { code?: unknown; isNoResponders?: () => boolean };
+  return code === '503' || isNoResponders?.call(error) === true;
+}
+
 /**
  * Ends the socket below a connection, which then dials anew. The clients' own way first waits until all that was written
  * is sent; into a dead socket with a full buffer nothing ever is. Without a socket that we know, it is that way.

@@ -40,6 +40,20 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
       expect(await store.read({ ...KEY, stepId: 'research' })).toEqual({ revision: 0 });
     });
 
+    it('is made by many at once, and all can use it', async () => {
+      const others = await Promise.all(Array.from({ length: 6 }, () => connect(server.url)));
+      for (let n = 0; n < 20; n += 1) {
+        const stores = others.map((other) => jetStreamAttemptStore(other, { bucket: `${bucket}_many_${n}` }));
+        const found = await Promise.all(stores.map(async (each) => each.read(KEY)));
+        expect(found).toEqual(stores.map(() => ({ revision: 0 })));
+        const revisions = await Promise.all(
+          stores.map(async (each, index) => each.write(KEY, { epoch: index + 1 }, 0)),
+        );
+        expect(revisions.filter((revision) => revision !== undefined)).toEqual([1]);
+      }
+      await Promise.all(others.map((other) => other.close()));
+    });
+
     it('lets one of many win each round', async () => {
       const key = { executionId: 'race', stepId: 'a' };
       const wins: number[] = [];
