@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Tests run from source: this export condition resolves every @spanledger package to its src/index.ts. The others are
@@ -12,5 +13,7 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // They wait for processes and servers more than they compute; on two cores it would be one file after the other.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 });

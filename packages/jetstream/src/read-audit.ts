@@ -1,10 +1,13 @@
 import { AUDIT_STREAM, AUDIT_SUBJECT, SpanledgerError, encodeToken } from '@spanledger/protocol';
-import type { LedgerRecord } from '@spanledger/protocol';
+import type { BatchedRecords, LedgerRecord } from '@spanledger/protocol';
 import { requestApi, serverAtLeast } from './jetstream-api.ts';
 import { mergeBySeq } from './merge-by-seq.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { PullConsumer } from './pull-consumer.ts';
 import { matchesFilter } from './record-filter.ts';
+
+type Records = AsyncGenerator<LedgerRecord, void, void>;
+type Batches = AsyncGenerator<readonly LedgerRecord[], void, void>;
 
 export interface ReadAuditOptions {
   /** Default `AUDIT_EVENTS`. */
@@ -37,10 +40,14 @@ export interface ReadAuditOptions {
  * @throws SpanledgerError while iterating: `SPANLEDGER_STREAM` when the stream is not there or may not be read, or the
  * connection is closed; `SPANLEDGER_OPTION`.
  */
-export async function* readAudit(
-  connection: NatsConnectionLike,
-  options: ReadAuditOptions = {},
-): AsyncGenerator<LedgerRecord, void, void> {
+export function readAudit(connection: NatsConnectionLike, options: ReadAuditOptions = {}): BatchedRecords {
+  return {
+    batches: () => readBatches(connection, options),
+    [Symbol.asyncIterator]: () => oneByOne(readBatches(connection, options), options.signal),
+  };
+}
+
+async function* readBatches(connection: NatsConnectionLike, options: ReadAuditOptions): Batches {
   const { stream = AUDIT_STREAM, fromSeq = 1, since, live = false } = options;
   if (!Number.isSafeInteger(fromSeq) || fromSeq < 1 || (since && options.fromSeq !== undefined)) {
     throw new SpanledgerError('SPANLEDGER_OPTION', 'fromSeq must be an integer from 1, and not together with since');
@@ -50,19 +57,24 @@ export async function* readAudit(
   const lanes = lanesFor(connection, subjectFilters(options), live).map((filters) =>
     new PullConsumer(connection, { stream, filters, fromSeq, since, toSeq, signal }).batches(),
   );
-  for await (const batch of lanes.length === 1 ? lanes[0]! : inBatches(mergeBySeq(lanes.map(oneByOne)))) {
+  for await (const batch of lanes.length === 1
+    ? lanes[0]!
+    : inBatches(mergeBySeq(lanes.map((lane) => oneByOne(lane))))) {
+    if (signal.aborted) return;
+    yield batch.filter((record) => matchesFilter(record, options));
+  }
+}
+
+async function* oneByOne(batches: Batches, signal?: AbortSignal): Records {
+  for await (const batch of batches) {
     for (const record of batch) {
-      if (signal.aborted) return;
-      if (matchesFilter(record, options)) yield record;
+      if (signal?.aborted) return;
+      yield record;
     }
   }
 }
 
-async function* oneByOne(batches: AsyncIterable<readonly LedgerRecord[]>): AsyncGenerator<LedgerRecord, void, void> {
-  for await (const batch of batches) yield* batch;
-}
-
-async function* inBatches(records: AsyncIterable<LedgerRecord>): AsyncGenerator<readonly LedgerRecord[], void, void> {
+async function* inBatches(records: Records): Batches {
   for await (const record of records) yield [record];
 }
 

@@ -122,7 +122,7 @@ it('holds back what a slow reader has not asked for', async () => {
   const watching = await observer(server.url);
   await store(watching, sealRun(5_000));
   const before = watching.stats().inMsgs;
-  const records = readAudit(watching);
+  const records = readAudit(watching)[Symbol.asyncIterator]();
   await records.next();
   for (let i = 0; i < 20; i += 1) await watching.flush();
   expect(watching.stats().inMsgs - before).toBeLessThan(2_100);

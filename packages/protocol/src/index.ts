@@ -11,7 +11,7 @@ export { AGENT_EVENTS, LEDGER_EVENTS, ORCHESTRATOR_EVENTS, isEventName, isTermin
 export { withoutForgeForm } from './forge-form.ts';
 export { JWKS_PATH, readJwks } from './jwks.ts';
 export type { Jwk, Jwks, VerificationKey } from './jwks.ts';
-export type { LedgerRecord } from './ledger-record.ts';
+export type { BatchedRecords, LedgerRecord } from './ledger-record.ts';
 export { parseEvent } from './parse-event.ts';
 export { UnsignedEventError, createChain, eventId, messageId, seal } from './seal.ts';
 export type { Chain, EnvelopeForm, SealOptions, SealedEvent, Sha256 } from './seal.ts';

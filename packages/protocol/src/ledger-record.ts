@@ -9,3 +9,9 @@ export interface LedgerRecord {
   /** When the server stored it, in milliseconds since 1970, where that is known. */
   readonly storedAtMs?: number;
 }
+
+/** Records that can be had as many at a time as there are: a promise for each costs as much as a twentieth of verifying it. */
+export interface BatchedRecords extends AsyncIterable<LedgerRecord> {
+  batches(): AsyncIterable<readonly LedgerRecord[]>;
+  [Symbol.asyncIterator](): AsyncGenerator<LedgerRecord, void, void>;
+}

@@ -39,8 +39,8 @@ export class AttemptIndex {
 
   /** @returns the attempts that are superseded only now, in this event's execution; with each all lower epochs of its step are. */
   see(event: EventOfAttempt): readonly StepEpoch[] {
-    const scope = scopeOf(event);
-    if (scope === undefined || attemptOf(event) === undefined) return NONE;
+    const scope = attemptOf(event) && scopeOf(event);
+    if (scope === undefined) return NONE;
     const known = this.#executions.get(scope);
     const attempts = known ?? new ExecutionAttempts();
     const before = attempts.size;
