@@ -3,6 +3,8 @@ import type { AuditEvent } from '@spanledger/protocol';
 import { isSeq, nameOf } from './field-values.ts';
 import { HashList, isHash } from './hash-list.ts';
 import { RunProducers } from './run-producers.ts';
+import { addressOf } from './subject-check.ts';
+import type { Address } from './subject-check.ts';
 
 /** Contents of one number that are kept: whoever stores more shows nothing new by it (I7). */
 const RIVALS_MAX = 100;
@@ -44,6 +46,7 @@ export class RunContents {
   #waiting: Map<number, Content[]> | undefined;
   #head = GENESIS_HASH;
   readonly #producers = new RunProducers();
+  #address: Address | undefined;
 
   /** @param event one of its events, whichever. */
   constructor(event: AuditEvent) {
@@ -72,6 +75,12 @@ export class RunContents {
     else this.lastSeq = seq;
     if (endsRun(event)) this.terminalSeq = Math.min(seq, this.terminalSeq ?? seq);
     return true;
+  }
+
+  /** What the subject of one of its events says. */
+  addressOf(subject: string | undefined): Address | undefined {
+    if (subject === undefined) return undefined;
+    return (this.#address = addressOf(subject, this.#address));
   }
 
   /** Who wrote in it, its owner first: a run belongs to the producer of its first event. One, in a sound run. */
@@ -133,6 +142,7 @@ export class RunContents {
     this.#streamSeqs = [];
     this.#settledBefore = this.#hashes.length;
     this.#producers.letGo();
+    this.#address = undefined;
   }
 
   #isNext(seq: number, prevHash: string): boolean {

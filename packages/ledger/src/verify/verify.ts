@@ -19,7 +19,7 @@ import { RunLosses } from './run-losses.ts';
 import { RunStates } from './run-states.ts';
 import { SignatureCheck, isSigned } from './signature-check.ts';
 import type { SignatureOptions } from './signature-check.ts';
-import { SubjectCheck } from './subject-check.ts';
+import { checkSubject } from './subject-check.ts';
 import { summarise, total } from './summarise.ts';
 
 /** Runs that have ended and are still kept in full. */
@@ -71,7 +71,6 @@ export class LedgerVerifier {
   readonly #claims = new HeadClaims();
   readonly #states = new RunStates();
   readonly #forge: ForgeLedger;
-  readonly #subjects = new SubjectCheck();
   readonly #signatures: SignatureCheck | undefined;
   readonly #downgrades = new DowngradeCheck();
   readonly #scope: ExecutionScope | undefined;
@@ -123,7 +122,8 @@ export class LedgerVerifier {
     const hash = this.#options.sha256(bytes);
     this.#scope?.see(event);
     const run = this.#run(event);
-    const mismatch = this.#subjects.check(event, subject, streamSeq);
+    const address = run.addressOf(subject);
+    const mismatch = address && checkSubject(event, address, streamSeq);
     if (mismatch !== undefined) this.#onSight.push(mismatch);
     const hadEnded = run.terminalSeq !== undefined;
     if (!run.add(event, hash, streamSeq)) return;
