@@ -136,8 +136,8 @@ export const MUTANTS = [
     name: 'same-file-synced-again',
     breaks: 'what a failed sync leaves is written again elsewhere, not synced again',
     file: 'audit/dist/journal/journal-writer.js',
-    find: 'this.#failure = undefined;\n            this.#writeAgain();',
-    replace: 'this.#failure = undefined;',
+    find: 'this.#options.onProblem(error);\n            this.#writeAgain();\n            throw error;',
+    replace: 'this.#options.onProblem(error);\n            throw error;',
     cases: new Map([[17, FALSELY_DURABLE]]),
   },
   {
