@@ -11,19 +11,21 @@ const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
  */
 export interface Subscription extends AsyncIterableIterator<BusItem> {
   /** Waits for the next item, without a deadline. What was waiting when the task ended can still be taken. */
-  readonly next: () => Promise<IteratorResult<BusItem, undefined>>;
-  readonly return: () => Promise<IteratorResult<BusItem, undefined>>;
+  next(): Promise<IteratorResult<BusItem, undefined>>;
+  return(): Promise<IteratorResult<BusItem, undefined>>;
   /**
    * Calls `listener` with one item after the other, never inside of `publish`, and waits for its promise before the next
    * one. What it throws is its own fault: it is logged, once, and the next item comes. Resolves at the end; never rejects.
    */
-  readonly forEach: (listener: (item: BusItem) => unknown) => Promise<void>;
+  forEach(listener: (item: BusItem) => unknown): Promise<void>;
   /** Events that this subscriber has missed so far. */
-  readonly dropped: () => number;
+  dropped(): number;
   /** Ends it at once; what was not taken yet is gone. Doing it again does nothing. */
-  readonly close: () => void;
+  close(): void;
 }
 
+/** Items that a listener is called with before other listeners have their turn. */
+const BATCH_MAX = 64;
 const DONE = { done: true, value: undefined } as const;
 
 /** The bus's side of a subscription, and behind `Subscription` the listener's. */
@@ -81,45 +83,57 @@ export class Subscriber implements Subscription {
     return this.#ended;
   }
 
-  readonly next = (): Promise<IteratorResult<BusItem, undefined>> => {
+  next(): Promise<IteratorResult<BusItem, undefined>> {
     const value = this.#buffer.take();
     if (value !== undefined) return Promise.resolve({ done: false, value });
     if (this.#ended) return Promise.resolve(DONE);
     return new Promise((resolve) => this.#waiting.push(resolve));
-  };
+  }
 
-  readonly return = (): Promise<IteratorResult<BusItem, undefined>> => {
+  return(): Promise<IteratorResult<BusItem, undefined>> {
     this.close();
     return Promise.resolve(DONE);
-  };
+  }
 
-  readonly forEach = async (listener: (item: BusItem) => unknown): Promise<void> => {
+  async forEach(listener: (item: BusItem) => unknown): Promise<void> {
     for (;;) {
       const next = await this.next();
       if (next.done) return;
-      // What came together is handed over together: a promise for each would cost more than the rest.
-      for (let item: BusItem | undefined = next.value; item !== undefined; item = this.#buffer.take()) {
-        try {
-          const answer = listener(item);
-          if (isThenable(answer)) await answer;
-        } catch (error) {
-          this.#complain(error);
-        }
-      }
+      await this.#handOver(next.value, listener);
     }
-  };
+  }
 
-  readonly dropped = (): number => this.#buffer.dropped;
+  dropped(): number {
+    return this.#buffer.dropped;
+  }
 
-  readonly close = (): void => {
+  close(): void {
     this.#buffer.clear();
     if (this.#ended) return;
     this.end();
     this.#leave(this);
-  };
+  }
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  /**
+   * What came together is handed over together: a promise for each would cost more than the rest. Not without end, because
+   * a listener may publish to its own task, and others want their turn.
+   */
+  async #handOver(first: BusItem, listener: (item: BusItem) => unknown): Promise<void> {
+    let item: BusItem | undefined = first;
+    for (let left = BATCH_MAX; item !== undefined; left -= 1) {
+      try {
+        const answer = listener(item);
+        if (isThenable(answer)) await answer;
+      } catch (error) {
+        this.#complain(error);
+      }
+      if (left === 1) return;
+      item = this.#buffer.take();
+    }
   }
 
   #serve(): void {
