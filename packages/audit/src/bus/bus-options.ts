@@ -54,7 +54,8 @@ export function resolveSubscription(options: SubscriptionOptions): ResolvedSubsc
   return {
     taskId: busId('taskId', options.taskId),
     sessionId: options.sessionId === undefined ? undefined : busId('sessionId', options.sessionId),
-    clientRequestId: options.clientRequestId === undefined ? undefined : busId('clientRequestId', options.clientRequestId),
+    clientRequestId:
+      options.clientRequestId === undefined ? undefined : busId('clientRequestId', options.clientRequestId),
     chunks: options.chunks ?? false,
     buffer: wholeNumber('buffer', options.buffer ?? 256, 65_536),
   };

@@ -60,7 +60,8 @@ class TaskBus {
     if (this.#closed) return NOBODY;
     const { event: name } = event;
     const chunk = isBusOnlyEvent(name);
-    if (!chunk && !isEventName(name)) throw new SpanledgerError('SPANLEDGER_EVENT', 'a bus event needs a snake_case name');
+    if (!chunk && !isEventName(name))
+      throw new SpanledgerError('SPANLEDGER_EVENT', 'a bus event needs a snake_case name');
     const taskId = busId('task_id, or without one run_id,', event.task_id ?? event.run_id);
     const terminal = this.#options.terminalEvents.has(name);
     const result = this.#tasks.get(taskId)?.publish(event, { terminal, chunk }) ?? NOBODY;

@@ -94,7 +94,10 @@ describe('filters', () => {
   it('leave chunks out unless they are asked for', async () => {
     const bus = createEventBus();
     const [plain, streaming] = [bus.subscribe({ taskId: TASK }), bus.subscribe({ taskId: TASK, chunks: true })];
-    expect(bus.publish(busEvent('request.text_chunk', { fields: { text: 'Hel' } }))).toEqual({ delivered: 1, dropped: 0 });
+    expect(bus.publish(busEvent('request.text_chunk', { fields: { text: 'Hel' } }))).toEqual({
+      delivered: 1,
+      dropped: 0,
+    });
     bus.publish(busEvent('llm_call'));
     bus.close();
     expect(names(await readAll(plain))).toEqual(['llm_call']);

@@ -31,7 +31,10 @@ describe('a terminal event', () => {
     const subscription = bus.subscribe({ taskId: TASK });
     const waiting = [subscription.next(), subscription.next()];
     bus.publish(busEvent('workflow_failed'));
-    expect(await Promise.all(waiting)).toMatchObject([{ value: { event: { event: 'workflow_failed' } } }, { done: true }]);
+    expect(await Promise.all(waiting)).toMatchObject([
+      { value: { event: { event: 'workflow_failed' } } },
+      { done: true },
+    ]);
   });
 
   it('makes its task unknown to who comes later, though nobody had listened', () => {

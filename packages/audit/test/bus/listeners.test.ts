@@ -4,7 +4,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createEventBus } from '../../src/bus.ts';
 import { TASK, busEvent, names, numbers, readAll } from './support.ts';
 
-const log = { error: vi.fn(), warn: vi.fn(), info: vi.fn(), debug: vi.fn(), verbose: vi.fn() };
+const line = () => vi.fn<(...args: unknown[]) => void>();
+const log = { error: line(), warn: line(), info: line(), debug: line(), verbose: line() };
 afterEach(() => {
   diag.disable();
   vi.clearAllMocks();
@@ -26,14 +27,15 @@ describe('a callback', () => {
   it('that throws or rejects is logged once, harms nobody, and is called again', async () => {
     diag.setLogger(log, { suppressOverrideMessage: true });
     const bus = createEventBus();
-    const [bad, worse, good] = [1, 2, 3].map(() => bus.subscribe({ taskId: TASK }));
+    const listen = () => bus.subscribe({ taskId: TASK });
+    const [bad, worse, good] = [listen(), listen(), listen()];
     const calls = { bad: 0, worse: 0 };
     const done = [
-      bad?.forEach(() => {
+      bad.forEach(() => {
         calls.bad += 1;
         throw new Error('bad');
       }),
-      worse?.forEach(async () => {
+      worse.forEach(async () => {
         calls.worse += 1;
         throw new Error('worse');
       }),
@@ -43,7 +45,7 @@ describe('a callback', () => {
     await Promise.all(done);
     expect(calls).toEqual({ bad: 2, worse: 2 });
     expect(log.warn).toHaveBeenCalledTimes(2);
-    expect(good && names(await readAll(good))).toEqual(['tool_exec', 'workflow_complete']);
+    expect(names(await readAll(good))).toEqual(['tool_exec', 'workflow_complete']);
   });
 
   it('has one item at a time, in order, at whatever pace its promises keep', () =>
@@ -128,7 +130,7 @@ describe('what is published', () => {
   it('is not even read where nobody wants it', () => {
     const bus = createEventBus();
     bus.subscribe({ taskId: TASK, sessionId: 'another' });
-    const read = vi.fn();
+    const read = vi.fn<() => string>();
     const fields = Object.defineProperty({}, 'text', { enumerable: true, get: read });
     bus.publish(busEvent('tool_exec', { fields }));
     bus.publish(busEvent('request.text_chunk', { fields }));
@@ -155,7 +157,12 @@ describe('what is published', () => {
       {
         event: {
           fields: {
-            cyclic: { big: '18446744073709551616', self: '[cyclic]', bad: '[unreadable]', when: '1970-01-01T00:00:00.000Z' },
+            cyclic: {
+              big: '18446744073709551616',
+              self: '[cyclic]',
+              bad: '[unreadable]',
+              when: '1970-01-01T00:00:00.000Z',
+            },
           },
         },
       },
