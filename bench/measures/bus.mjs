@@ -21,6 +21,11 @@ const CANDIDATES = {
     return { publish: (event) => bus.publish(event), stop: () => bus.close() };
   },
   eventEmitter: (listeners) => emitter(new EventEmitter().setMaxListeners(0), listeners),
+  /** The least that hides what the publisher changes afterwards. */
+  cloning(listeners) {
+    const { publish, stop } = emitter(new EventEmitter().setMaxListeners(0), listeners);
+    return { publish: (event) => publish(structuredClone(event)), stop };
+  },
   eventEmitter3: (listeners) => emitter(new EventEmitter3(), listeners),
   rxjs(listeners) {
     const subject = new Subject();
@@ -67,7 +72,7 @@ async function perEvent(name, subscribers, count) {
   const run_id = randomUUID();
   let publishNs = 0n;
   const cpu = process.cpuUsage();
-  for (let seq = 1; seq <= count; ) {
+  for (let seq = 1; seq <= count;) {
     const started = process.hrtime.bigint();
     for (let i = 0; i < PER_TURN; i += 1) publish(auditEvent(run_id, seq++));
     publishNs += process.hrtime.bigint() - started;

@@ -68,7 +68,7 @@ describe('finished tasks', () => {
 
   it('take no room: subscribers, too, are free again when theirs has ended', async () => {
     const bus = createEventBus({ finishedMax: 10, subscribersMax: 2 });
-    for (let i = 0; i < 20_000; i += 1) {
+    for (let i = 0; i < 1_000; i += 1) {
       const subscription = bus.subscribe({ taskId: `task-${i}` });
       const left = bus.subscribe({ taskId: `task-${i}` });
       expect(() => bus.subscribe({ taskId: 'one more' })).toThrow(code('SPANLEDGER_BUS_FULL'));
@@ -81,6 +81,13 @@ describe('finished tasks', () => {
 });
 
 describe('a closed subscription', () => {
+  it('makes room for another, without any end of its task', () => {
+    const bus = createEventBus({ subscribersMax: 1 });
+    bus.subscribe({ taskId: TASK }).close();
+    bus.subscribe({ taskId: TASK }).close();
+    expect(bus.publish(busEvent())).toEqual({ delivered: 0, dropped: 0 });
+  });
+
   it('gets nothing more, and what waited is gone', async () => {
     const bus = createEventBus();
     const subscription = bus.subscribe({ taskId: TASK });

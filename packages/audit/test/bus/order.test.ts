@@ -47,6 +47,18 @@ describe('order within a task', () => {
     expect(numbers(await readAll(subscription))).toEqual([7, 1, '-1', 2]);
   });
 
+  it('is known of 1,024 runs: of one forgotten, an older event may come after a newer one', () => {
+    const bus = createEventBus();
+    const subscription = bus.subscribe({ taskId: TASK, buffer: 2_000 });
+    const publish = (run: number, seq: number) => bus.publish(busEvent('tool_exec', { run_id: `run-${run}`, seq }));
+    for (let run = 0; run < 1_024; run += 1) publish(run, 2);
+    expect(publish(0, 1)).toEqual({ delivered: 0, dropped: 1 });
+    publish(1_024, 2);
+    expect(publish(0, 1)).toEqual({ delivered: 1, dropped: 0 });
+    expect(publish(1_023, 1)).toEqual({ delivered: 0, dropped: 1 });
+    subscription.close();
+  });
+
   it('does not cost the terminal event that a late one has overtaken', async () => {
     const bus = createEventBus();
     const subscription = bus.subscribe({ taskId: TASK });
