@@ -9,7 +9,11 @@ const COPY_LIMITS = { stringMax: 65_536, itemsMax: 1_024, depthMax: 16, totalMax
  * what was published, and nobody can change it: what any one of them does is invisible to the others.
  */
 export function snapshot(event: BusEvent): BusEventItem {
-  const copy = toFields(event, COPY_LIMITS) ?? {};
+  const { fields, ...envelope } = event;
+  // I6: on accounts of their own, so that no content, however large, costs the event its name, ids and number.
+  const copy = toFields(envelope, COPY_LIMITS) ?? {};
+  const content = toFields(fields, COPY_LIMITS);
+  if (content !== undefined) copy['fields'] = content;
   // By hand, because the copy is ours and the walk over it ends: it is a tree of plain objects and arrays.
   freeze(copy);
   return Object.freeze({ type: 'event', event: copy as unknown as BusEvent });

@@ -138,6 +138,16 @@ describe('what is published', () => {
     expect(read).not.toHaveBeenCalled();
   });
 
+  it('keeps its name, ids and number, however large its content', async () => {
+    const bus = createEventBus();
+    const subscription = bus.subscribe({ taskId: TASK });
+    const list = Array.from({ length: 20 }, () => 'x'.repeat(60_000));
+    bus.publish({ fields: { list }, event: 'workflow_complete', task_id: TASK, run_id: 'run', seq: 7 });
+    const [item] = await readAll(subscription);
+    expect(item).toMatchObject({ event: { event: 'workflow_complete', task_id: TASK, run_id: 'run', seq: 7 } });
+    expect(JSON.stringify(item).length).toBeLessThan(300_000);
+  });
+
   it('may be cyclic, deep, throwing or no JSON at all: it is delivered as JSON, and publish does not throw', async () => {
     const bus = createEventBus();
     const subscription = bus.subscribe({ taskId: TASK });
