@@ -3,7 +3,7 @@ const SHARE = 100;
 /** The result for a person: what was measured, against what, and the target it is held to. */
 export function printReport(result) {
   const { publish, emit, span_cpu: span, undesignated, hook, sign, journal, machine, versions } = result;
-  const { loop_delay: loop, drain, memory, verify, read_execution: execution } = result;
+  const { bus, loop_delay: loop, drain, memory, verify, read_execution: execution } = result;
   const rows = [
     ['publish', `${publish.ratio}× nats.js js.publish (window ${publish.peer_window}), journaled first`, '≥ 2.5'],
     ['', `${Math.round(publish.per_second)} against ${Math.round(publish.peer_per_second)} acknowledged events/s`, ''],
@@ -21,6 +21,7 @@ export function printReport(result) {
     ['span hooks', `p50 ${hook.p50_us} µs, p99 ${hook.p99_us} µs for a designated span`, 'p99 ≤ 50'],
     ['signing', `+${sign.checkpoint_added_us} µs CPU per event, checkpoints signed`, '≤ 1'],
     ['', `+${sign.event_added_us} µs each event signed, of ${sign.unsigned_us} µs unsigned, with a sink in memory`, ''],
+    ...[0, 1, 100].map((subscribers) => busRow(subscribers, bus[`subscribers_${subscribers}`])),
     ['journal', `${journal.ratio}× lmdb in durable 1 kB records/s, 32 in flight`, '≥ 1.5'],
     ['', `${Math.round(journal.per_second)} against ${Math.round(journal.peer_per_second)} records/s`, ''],
     ['', `p99 ${journal.p99_ms} against ${journal.peer_p99_ms} ms`, ''],
@@ -53,4 +54,13 @@ export function printReport(result) {
   console.log(`\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${JSON.stringify(versions)}`);
   console.log(`median of ${result.rounds} rounds in ${Math.round(result.elapsed_ms / 1000)} s\nnot measured:`);
   for (const gap of result.not_measured) console.log(`- ${gap}`);
+}
+
+/** Ours copies, filters, counts and defers, and its peers do not: a price, not a race. */
+function busRow(
+  subscribers,
+  { us, of_event_emitter: node, of_cloning: cloning, of_eventemitter3: third, of_rxjs: rxjs },
+) {
+  const figure = `${us} µs: ${node}× EventEmitter (${cloning}× with a clone), ${third}× eventemitter3, ${rxjs}× RxJS`;
+  return [`bus, ${subscribers} listening`, figure, ''];
 }

@@ -26,6 +26,7 @@ const JOURNAL = { count: 100_000 / SHARE, warmup: 10_000 / SHARE, inFlight: 32, 
 const BURST = { perSecond: 50_000, seconds: values.quick ? 0.5 : 5, warmup: 10_000 / SHARE };
 const OUTAGE = { perSecond: 5_000, seconds: values.quick ? 1 : 30, warmup: 10_000 / SHARE };
 const SIGN = { count: 10_000 / SHARE, rounds: values.quick ? 2 : 12 };
+const BUS = { count: 100_000 / SHARE, rounds: values.quick ? 2 : 8 };
 const RUN_EVENTS = 10;
 /** Of one execution in a large ledger and a small one: 200 events in runs of ten. */
 const LEDGER = { wanted: 'execution-wanted', wantedRuns: 20 / (values.quick ? 4 : 1) };
@@ -91,6 +92,7 @@ async function measureRound(round, target) {
     exported: await measure('span-otlp', { ...target, ...SPAN }),
     undesignated: await measure('span-undesignated', UNDESIGNATED),
     sign: await measure('sign', SIGN),
+    bus: await measure('bus', BUS),
     journal: await measure('journal-spanledger', { ...target, ...JOURNAL }),
     lmdb: await measure('journal-lmdb', { ...target, ...JOURNAL }),
     burst: await measure('loop-delay', { ...target, ...BURST }),

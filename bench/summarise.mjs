@@ -8,6 +8,8 @@ const PEERS = [
   '@opentelemetry/sdk-trace-base',
   '@opentelemetry/exporter-trace-otlp-http',
   'lmdb',
+  'eventemitter3',
+  'rxjs',
 ];
 /** A burst of which less was offered says nothing. */
 const OFFERED_MIN = 0.95;
@@ -93,6 +95,9 @@ export function summarise(rounds, { natsServer, elapsedMs, offered }) {
       ms: of(({ execution }) => execution.largeMs),
       small_ms: of(({ execution }) => execution.smallMs),
     },
+    bus: Object.fromEntries(
+      [0, 1, 100].map((subscribers) => [`subscribers_${subscribers}`, busCosts(of, subscribers)]),
+    ),
     rounds: rounds.length,
     elapsed_ms: elapsedMs,
     machine: { cpu: os.cpus()[0]?.model ?? 'unknown', cores: os.cpus().length, node: process.version },
@@ -105,6 +110,19 @@ export function summarise(rounds, { natsServer, elapsedMs, offered }) {
       'TLS',
       'an application around the spans',
     ],
+  };
+}
+
+/** CPU of one event until all its subscribers have had it, and how many times that of each peer it is. */
+function busCosts(of, subscribers) {
+  const ratio = (peer) => of(({ bus }) => bus[subscribers].ours.us / bus[subscribers][peer].us);
+  return {
+    us: of(({ bus }) => bus[subscribers].ours.us),
+    publish_us: of(({ bus }) => bus[subscribers].ours.publishUs),
+    of_event_emitter: ratio('eventEmitter'),
+    of_cloning: ratio('cloning'),
+    of_eventemitter3: ratio('eventEmitter3'),
+    of_rxjs: ratio('rxjs'),
   };
 }
 

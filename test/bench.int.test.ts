@@ -17,6 +17,11 @@ it('measures everything, and its last line has the fixed keys', async () => {
     undesignated: { added_us: finite, unsampled_added_us: finite },
     hook: { p50_us: positive, p99_us: positive },
     sign: { checkpoint_added_us: finite, event_added_us: finite },
+    bus: {
+      subscribers_0: { us: positive, of_event_emitter: positive, of_eventemitter3: positive, of_rxjs: positive },
+      subscribers_1: { of_cloning: positive },
+      subscribers_100: { publish_us: positive },
+    },
     journal: { ratio: positive },
     loop_delay: {
       p99_ms: positive,

@@ -24,6 +24,9 @@ export const ERROR_CODES = {
   SPANLEDGER_JOURNAL_LOCKED: 'a journal belongs to a running process',
   SPANLEDGER_KEY: 'a signing key or a set of public keys cannot be used',
   SPANLEDGER_SIGNER: 'an event could not be signed',
+  SPANLEDGER_UNKNOWN_TASK: 'a listener came for a task that is finished',
+  SPANLEDGER_BUS_CLOSED: 'a listener came to an event bus that is closed',
+  SPANLEDGER_BUS_FULL: 'an event bus has as many listeners as it may have',
 } as const;
 
 /** A stable code: safe to compare, safe to alert on. */

@@ -37,19 +37,37 @@ export const LEDGER_EVENTS = [
   'audit_export_status',
 ] as const;
 
-const TERMINAL_EVENTS: ReadonlySet<string> = new Set([
+/** What a sink stores, by name: the lists above. The event bus carries these too. */
+export const AUDIT_EVENTS = [...ORCHESTRATOR_EVENTS, ...AGENT_EVENTS, ...LEDGER_EVENTS] as const;
+
+/**
+ * What the event bus alone carries, because it is too much and too fleeting for the ledger. The dot keeps it out: no
+ * audit event can have such a name.
+ */
+export const BUS_ONLY_EVENTS = ['request.text_chunk'] as const;
+
+/** The events that end a run. */
+export const TERMINAL_EVENTS = [
   'workflow_complete',
   'workflow_failed',
   'workflow_cancelled',
   'invocation_complete',
   'invocation_cancelled',
-]);
+] as const;
+
+const TERMINAL: ReadonlySet<string> = new Set(TERMINAL_EVENTS);
+const BUS_ONLY: ReadonlySet<string> = new Set(BUS_ONLY_EVENTS);
 
 const EVENT_NAME = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/;
 
 /** Whether an event of this name ends its run. A run without one is *open*; what follows one is *late*. */
 export function isTerminalEvent(event: string): boolean {
-  return TERMINAL_EVENTS.has(event);
+  return TERMINAL.has(event);
+}
+
+/** Whether an event of this name is for the event bus only: a streaming chunk. */
+export function isBusOnlyEvent(event: string): boolean {
+  return BUS_ONLY.has(event);
 }
 
 /** Whether a name may be an event's: snake_case, 1 to 128 characters. Names outside the lists above are allowed. */

@@ -7,7 +7,17 @@ export { GENESIS_HASH, SCHEMA_VERSION } from './envelope.ts';
 export type { AuditEvent, AuditEventDraft, JsonValue } from './envelope.ts';
 export { ERROR_CODES, SpanledgerError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
-export { AGENT_EVENTS, LEDGER_EVENTS, ORCHESTRATOR_EVENTS, isEventName, isTerminalEvent } from './event-types.ts';
+export {
+  AGENT_EVENTS,
+  AUDIT_EVENTS,
+  BUS_ONLY_EVENTS,
+  LEDGER_EVENTS,
+  ORCHESTRATOR_EVENTS,
+  TERMINAL_EVENTS,
+  isBusOnlyEvent,
+  isEventName,
+  isTerminalEvent,
+} from './event-types.ts';
 export { withoutForgeForm } from './forge-form.ts';
 export { JWKS_PATH, readJwks } from './jwks.ts';
 export type { Jwk, Jwks, VerificationKey } from './jwks.ts';

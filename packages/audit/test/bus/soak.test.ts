@@ -1,0 +1,16 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+const execute = promisify(execFile);
+
+// On dist, in a process of its own: what the test runner holds would be counted too.
+it('memory stays flat over finished tasks, with and without listeners', async () => {
+  const file = fileURLToPath(new URL('../fixtures/finished-tasks.mjs', import.meta.url));
+  const { stdout } = await execute(process.execPath, ['--expose-gc', file, '100000']);
+  const { heapGrowthBytes, tasks } = JSON.parse(stdout);
+  expect(tasks).toBe(100_000);
+  // One id and its two places are about 100 bytes: kept for each task, these would be 8 MB and more.
+  expect(heapGrowthBytes).toBeLessThan(2_000_000);
+});
