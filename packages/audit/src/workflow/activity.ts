@@ -101,17 +101,6 @@ export class Activity {
     this.#dispatched.add(answer);
   }
 
-  /**
-   * Says that the attempts of this step before this one are superseded, from an event on, if that is known. To be called in the
-   * turn of its start, right before it.
-   */
-  rewind(supersededStart: string | undefined): void {
-    const { stepId, attempt } = this.scope.workflow;
-    if (stepId === undefined || attempt === undefined) return;
-    const after = supersededStart === undefined ? {} : { superseded_after_event_id: supersededStart };
-    this.#emit(this.#input('stream_rewind', undefined, { step: stepId, ...after, new_epoch: attempt }));
-  }
-
   /** @returns the event id, if an event was made. */
   started(event: string, fields?: Fields): string | undefined {
     return this.#emit(this.#input(event, undefined, fields));

@@ -4,6 +4,7 @@ import type { JsonValue, WorkflowIdentity } from '@spanledger/protocol';
 import { unlessAborted } from '../emit/durable-start.ts';
 import { getPipeline } from '../pipeline/registry.ts';
 import { Activity } from './activity.ts';
+import { announceAttempt } from './announce-attempt.ts';
 import { attemptCounter, claimInRun } from './attempt-counter.ts';
 import type { Claim, Known } from './attempt-counter.ts';
 import { stepsOf } from './run-steps.ts';
@@ -95,9 +96,12 @@ function createAttempt(step: Step<unknown>, { scope, around }: StepPlace, { entr
   const { stepId, stageId } = step;
   const { run, workflow } = scope;
   entry.begin(claim.epoch);
+  const identity = { ...workflow, ...(stageId !== undefined && { stageId }), stepId, attempt: claim.epoch };
+  const entered = { run, workflow: identity };
+  if (claim.epoch > 1) announceAttempt(entered, claim.supersededStart);
   const activity = new Activity({
     name: `step ${stepId}`,
-    scope: { run, workflow: { ...workflow, ...(stageId !== undefined && { stageId }), stepId, attempt: claim.epoch } },
+    scope: entered,
     ...(around && { parent: around }),
     onEnd: () => entry.leave(),
   });
@@ -113,8 +117,6 @@ async function tryOnce<T>({ durability, fn }: Step<T>, attempt: Attempt, { scope
   };
   try {
     const parent = parentFields(scope.workflow);
-    if (claim.epoch > 1) activity.rewind(claim.supersededStart);
-    // No wait in between: the marker is the event before the first one of the attempt.
     if (durability === undefined) {
       started(activity.started('workflow_step_started', parent));
     } else {
