@@ -310,6 +310,9 @@ describe('watch on a terminal', () => {
     await ledger.store(sealRun({ execution: 'e2', events: [{ event: 'tool_exec', ...at(1) }] }));
     await on.shows(/e2/);
     await on.resize(60, 12);
+    // A signal is told to the command in a turn of its own: by the next event it knows.
+    await ledger.store(other());
+    await on.shows(/guardrail_check/);
     await ledger.store(sealRun({ execution: 'e2', events: [{ event: 'llm_call', ...at(2) }] }));
     await on.shows(/llm_call[^]*llm_call/);
     lines = await on.lines();
