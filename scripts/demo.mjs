@@ -1,4 +1,5 @@
-// npm run demo [-- --json] [-- --executions N]: the main job on real parts.
+// npm run demo [-- --json] [-- --executions N]: the main job on real parts. npm run demo -- durable-loop: the other example.
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { main } from './lib/main.mjs';
 import { onInterrupt, run } from './lib/processes.mjs';
@@ -7,11 +8,14 @@ import { ROOT } from './lib/steps.mjs';
 
 await main(async (args) => {
   const out = process.stderr; // Standard output belongs to the demo: with --json its last line is the result.
+  const named = args[0]?.startsWith('-') === false;
+  const demo = `examples/${named ? args[0] : 'research-workflow'}/run.mjs`;
+  if (!existsSync(path.join(ROOT, demo))) throw new Error(`there is no ${demo}`);
   await setUp(out);
   const given = process.env['SPANLEDGER_NATS_URL'];
   const server = given ? undefined : await startNatsServer(out);
   try {
-    const { code } = await run(process.execPath, ['examples/research-workflow/run.mjs', ...args], {
+    const { code } = await run(process.execPath, [demo, ...args.slice(named ? 1 : 0)], {
       cwd: ROOT,
       // What is left for the next process goes with the server that it is for.
       env: {

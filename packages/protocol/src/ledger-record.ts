@@ -10,7 +10,7 @@ export interface LedgerRecord {
   readonly storedAtMs?: number;
 }
 
-/** Records that can be had as many at a time as there are: a promise for each costs as much as a twentieth of verifying it. */
+/** Records that can be had as many at a time as there are: a promise for each is a fifth of verifying it. */
 export interface BatchedRecords extends AsyncIterable<LedgerRecord> {
   batches(): AsyncIterable<readonly LedgerRecord[]>;
   [Symbol.asyncIterator](): AsyncGenerator<LedgerRecord, void, void>;

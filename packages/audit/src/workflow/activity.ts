@@ -35,6 +35,11 @@ export function activityIn(ctx: Context): Activity | undefined {
   return ctx.getValue(KEY) as Activity | undefined;
 }
 
+/** A phase of an agent is the agent's own. */
+export function entityTypeOf({ run }: WorkflowContext): 'workflow' | undefined {
+  return run.origin === 'workflow' ? 'workflow' : undefined;
+}
+
 /** A workflow or a step under way: one span, one start event, and exactly one end event, after those of its parts. */
 export class Activity {
   readonly scope: WorkflowContext;
@@ -158,8 +163,7 @@ export class Activity {
   #input(event: string, durationMs?: number, fields?: Fields): EventInput {
     return {
       event,
-      // A phase of an agent is the agent's own.
-      entityType: this.scope.run.origin === 'workflow' ? 'workflow' : undefined,
+      entityType: entityTypeOf(this.scope),
       ...(this.#reference && { span: this.#reference }),
       ...(durationMs !== undefined && { durationMs }),
       ...(fields && { fields }),

@@ -2,6 +2,7 @@ import { context, trace } from '@opentelemetry/api';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { pipelineOrWarn } from '../pipeline/registry.ts';
 import { validReference } from '../span-reference.ts';
+import { entityTypeOf } from './activity.ts';
 
 /**
  * Says that the attempts of a step before this one are superseded, from an event on, if that is known. To be called in the turn of its
@@ -16,8 +17,7 @@ export function announceAttempt(scope: WorkflowContext, supersededStart: string 
   const after = supersededStart === undefined ? {} : { superseded_after_event_id: supersededStart };
   pipelineOrWarn()?.emit(scope, {
     event: 'stream_rewind',
-    // A phase of an agent is the agent's own.
-    entityType: scope.run.origin === 'workflow' ? 'workflow' : undefined,
+    entityType: entityTypeOf(scope),
     ...(span && { span }),
     fields: { step: stepId, ...after, new_epoch: attempt },
   });
