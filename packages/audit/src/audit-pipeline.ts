@@ -1,5 +1,5 @@
 import type { WorkflowContext } from '@spanledger/otel/internal';
-import type { AttemptStore, Jwks, WriteOutcome } from '@spanledger/protocol';
+import type { AttemptStore, Jwks, SealedTranscript, WriteOutcome } from '@spanledger/protocol';
 import type { EventInput } from './event-input.ts';
 import type { PipelineHealth } from './pipeline/health.ts';
 import type { RunBrackets } from './pipeline/run-brackets.ts';
@@ -61,6 +61,12 @@ export interface AuditPipeline {
    * one is known. The event may still reach the ledger.
    */
   emitDurable(scope: WorkflowContext, input: EventInput, durability?: Durability): Promise<string>;
+
+  /** Its sink takes transcripts. */
+  readonly takesTranscripts: boolean;
+
+  /** Gives a transcript to the sink. It is in no journal, and takes no number. Never rejects. */
+  writeTranscript(transcript: SealedTranscript): Promise<WriteOutcome>;
 
   /** How it is doing now. */
   health(): PipelineHealth;

@@ -137,7 +137,7 @@ describe.each(ways)('%s, fail-closed', (_name, call, [started, completed, failed
     const action = counted();
     await expect(call({}, action.fn)).rejects.toMatchObject({
       code: 'SPANLEDGER_NOT_DURABLE',
-      cause: { code: 'SPANLEDGER_SINK' },
+      cause: { code: 'SPANLEDGER_SINK_BACKPRESSURE' },
     });
     expect(action.begun).toBe(0);
   });

@@ -4,19 +4,22 @@ import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createHash } from 'node:crypto';
-import { createChain, seal } from '@spanledger/protocol';
-import type { AuditSink, SealedEvent } from '@spanledger/protocol';
+import { createHash, randomUUID } from 'node:crypto';
+import { createChain, parseEvent, readTranscript, seal, sealTranscript } from '@spanledger/protocol';
+import type { SealedEvent, SealedTranscript } from '@spanledger/protocol';
 import { readNdjson, testAuditSink } from '@spanledger/testkit';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fanOutSink, fileSink, memorySink } from '../src/index.ts';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
+const TS = '2026-01-01T00:00:00.000000Z';
+const SUBJECT = 'auditEvent.-.-.p';
+
 function events(count: number, payload = 'x'): SealedEvent[] {
   const chain = createChain('0190a000-0000-7000-8000-000000000000');
-  const draft = { ts: '2026-01-01T00:00:00.000000Z', event: 'tool_exec', producer: 'p', fields: { payload } };
-  return Array.from({ length: count }, () => seal(chain, draft, 'auditEvent.-.-.p', sha256));
+  const draft = { ts: TS, event: 'tool_exec', producer: 'p', fields: { payload } };
+  return Array.from({ length: count }, () => seal(chain, draft, SUBJECT, sha256));
 }
 
 const bytesOf = (path: string): Promise<Uint8Array[]> =>
@@ -78,6 +81,34 @@ describe('memorySink', () => {
     const outcomes = await Promise.all(events(3).map((event) => sink.writeEvent(event)));
     expect(outcomes.map(({ status }) => status)).toEqual(['stored', 'stored', 'refused']);
     expect(sink.records.map(({ streamSeq }) => streamSeq)).toEqual([1, 2]);
+  });
+
+  it('keeps the order in which the events of each task came, written all at once', async () => {
+    const sink = memorySink();
+    const tasks = Array.from({ length: 10 }, (_, n) => ({ n, chain: createChain(randomUUID()) }));
+    const written = Array.from({ length: 1_000 }, (_, n) => {
+      const task = tasks[n % tasks.length]!;
+      const draft = { ts: TS, event: 'tool_exec', producer: 'p', task_id: `task-${task.n}` };
+      return seal(task.chain, draft, SUBJECT, sha256);
+    });
+    const outcomes = await Promise.all(written.map((event) => sink.writeEvent(event)));
+    expect(outcomes.every(({ status }) => status === 'stored')).toBe(true);
+    const stored = sink.records.map(({ bytes }) => parseEvent(bytes)!);
+    for (const { n } of tasks) {
+      const seqs = stored.filter(({ task_id }) => task_id === `task-${n}`).map(({ seq }) => seq);
+      expect(seqs).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+    }
+  });
+
+  it('stores nothing once it is being closed, and keeps what it has', async () => {
+    const sink = memorySink();
+    const [first, second] = events(2);
+    await sink.writeEvent(first!);
+    const closing = sink.close();
+    const error = expect.objectContaining({ code: 'SPANLEDGER_SINK_CLOSED' });
+    expect(await sink.writeEvent(second!)).toEqual({ status: 'failed', error });
+    await closing;
+    expect(sink.records.map(({ bytes }) => bytes)).toEqual([first!.bytes]);
   });
 });
 
@@ -157,43 +188,35 @@ describe.runIf(process.platform === 'linux')('fileSink on a medium that fails', 
   });
 });
 
-describe('fanOutSink', () => {
-  it('lets the sink that may lose what it had say what was there before, and how it is', async () => {
-    const told: unknown[] = [];
-    let resume = (): void => {};
-    const stream: AuditSink = {
-      name: 'stream',
-      async writeEvent(_, options) {
-        told.push(options);
-        return { status: 'stored', streamSeq: 7, duplicate: true };
-      },
-      status: () => ({ problem: new Error('no leader'), retries: 3 }),
-      onResume: (listener) => void (resume = listener),
-      close: async () => {},
-    };
-    const sink = fanOutSink([memorySink(), stream, fileSink(newPath())]);
-    const [event] = events(1);
-    expect(await sink.writeEvent(event!, { again: true })).toEqual({ status: 'stored', streamSeq: 7, duplicate: true });
-    expect(told).toEqual([{ again: true }]);
-    expect(sink.status?.()).toMatchObject({ problem: { message: 'no leader' }, retries: 3 });
-    const listener = vi.fn<() => void>();
-    sink.onResume?.(listener);
-    resume();
-    expect(listener).toHaveBeenCalledTimes(1);
+describe('transcripts in memory', () => {
+  const transcript = (content: string): SealedTranscript =>
+    sealTranscript(
+      { producer: 'p', taskId: 't', kind: 'output', seq: 0n, ts: TS, content },
+      { sha256, nonce: '0'.repeat(32), chunkMaxBytes: 1_024 },
+    );
+
+  it('are taken by a sink that is told how much of them, and only by that', async () => {
+    expect(memorySink().writeTranscript).toBeUndefined();
+    const sink = memorySink({ maxTranscriptBytes: 100_000 });
+    const sealed = transcript('x'.repeat(3_000));
+    expect(await sink.writeTranscript!(sealed)).toEqual({ status: 'stored' });
+    expect(sink.records).toEqual([]);
+    expect(sink.transcripts.map(({ subject }) => subject)).toEqual(sealed.chunks.map(() => sealed.subject));
+    const messages = sink.transcripts.map(({ bytes }) => bytes);
+    expect(readTranscript(messages, sealed.digest, sha256)).toMatchObject({ record: { content: 'x'.repeat(3_000) } });
+  });
+
+  it('are refused whole when there is no room, and after close', async () => {
+    const sink = memorySink({ maxTranscriptBytes: 2_500 });
+    const backpressure = expect.objectContaining({ code: 'SPANLEDGER_SINK_BACKPRESSURE' });
+    expect(await sink.writeTranscript!(transcript('x'.repeat(5_000)))).toEqual({
+      status: 'refused',
+      error: backpressure,
+    });
+    expect(sink.transcripts).toEqual([]);
+    expect(await sink.writeTranscript!(transcript('x'.repeat(500)))).toEqual({ status: 'stored' });
     await sink.close();
-  });
-
-  it('answers with the worst answer, and the others have the event', async () => {
-    const [kept, full] = [memorySink(), memorySink({ maxEvents: 0 })];
-    const closed = memorySink();
-    await closed.close();
-    const [event] = events(1);
-    expect((await fanOutSink([kept, full]).writeEvent(event!)).status).toBe('refused');
-    expect((await fanOutSink([kept, full, closed]).writeEvent(event!)).status).toBe('failed');
-    expect(kept.records).toHaveLength(2);
-  });
-
-  it('needs at least one sink', () => {
-    expect(() => fanOutSink([])).toThrow(expect.objectContaining({ code: 'SPANLEDGER_OPTION' }));
+    const closed = expect.objectContaining({ code: 'SPANLEDGER_SINK_CLOSED' });
+    expect(await sink.writeTranscript!(transcript('x'))).toEqual({ status: 'failed', error: closed });
   });
 });

@@ -1,7 +1,7 @@
 import { SpanledgerError } from '@spanledger/protocol';
 import { JetStreamApiError, STREAM_NAME_IN_USE, STREAM_NOT_FOUND, requestApi, serverAtLeast } from './jetstream-api.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
-import { compareConfig, streamConfig } from './stream-config.ts';
+import { compareConfig, streamConfig, transcriptStreamConfig } from './stream-config.ts';
 import type { StreamConfig, StreamDifference, StreamOptions } from './stream-config.ts';
 
 /**
@@ -17,8 +17,27 @@ export type StreamState =
   | { readonly status: 'unknown'; readonly differences: readonly StreamDifference[]; readonly reason: string };
 
 /** Looks at the stream. Never throws, never changes anything. */
-export async function checkStream(connection: NatsConnectionLike, options: StreamOptions = {}): Promise<StreamState> {
-  const expected = streamConfig(options, { compression: serverAtLeast(connection, 2, 10) });
+export function checkStream(connection: NatsConnectionLike, options: StreamOptions = {}): Promise<StreamState> {
+  return check(connection, streamConfig(options, featuresOf(connection)));
+}
+
+/**
+ * Creates the stream, append-only, unless it is there; an existing one is checked and never changed. Never throws: a
+ * producer needs no permission on the JetStream API, and goes on with what it is told here.
+ */
+export function ensureStream(connection: NatsConnectionLike, options: StreamOptions = {}): Promise<StreamState> {
+  return ensure(connection, streamConfig(options, featuresOf(connection)));
+}
+
+/** The same for the stream of transcripts, `AUDIT_TRANSCRIPTS`, from which can be erased. */
+export function ensureTranscriptStream(
+  connection: NatsConnectionLike,
+  options: StreamOptions = {},
+): Promise<StreamState> {
+  return ensure(connection, transcriptStreamConfig(options, featuresOf(connection)));
+}
+
+async function check(connection: NatsConnectionLike, expected: StreamConfig): Promise<StreamState> {
   try {
     const { config } = (await requestApi(connection, `STREAM.INFO.${expected.name}`)) as { config: StreamConfig };
     return { status: 'found', differences: compareConfig(expected, config) };
@@ -28,21 +47,20 @@ export async function checkStream(connection: NatsConnectionLike, options: Strea
   }
 }
 
-/**
- * Creates the stream, append-only, unless it is there; an existing one is checked and never changed. Never throws: a
- * producer needs no permission on the JetStream API, and goes on with what it is told here.
- */
-export async function ensureStream(connection: NatsConnectionLike, options: StreamOptions = {}): Promise<StreamState> {
-  const state = await checkStream(connection, options);
+async function ensure(connection: NatsConnectionLike, config: StreamConfig): Promise<StreamState> {
+  const state = await check(connection, config);
   if (state.status !== 'missing') return state;
-  const config = streamConfig(options, { compression: serverAtLeast(connection, 2, 10) });
   try {
     await requestApi(connection, `STREAM.CREATE.${config.name}`, config);
     return { status: 'created', differences: [] };
   } catch (error) {
     // Another process was faster, with other options.
-    return hasCode(error, STREAM_NAME_IN_USE) ? checkStream(connection, options) : unknownBecause(error);
+    return hasCode(error, STREAM_NAME_IN_USE) ? check(connection, config) : unknownBecause(error);
   }
+}
+
+function featuresOf(connection: NatsConnectionLike): { compression: boolean } {
+  return { compression: serverAtLeast(connection, 2, 10) };
 }
 
 /**

@@ -1,7 +1,7 @@
 export { connectNats } from './connect-nats.ts';
 export type { ConnectNatsOptions } from './connect-nats.ts';
 export type { ConnectionSource, OpenConnection } from './connection-source.ts';
-export { checkStream, ensureStream, requireStream } from './ensure-stream.ts';
+export { checkStream, ensureStream, ensureTranscriptStream, requireStream } from './ensure-stream.ts';
 export type { StreamState } from './ensure-stream.ts';
 export { jetStreamAttemptStore } from './jetstream-attempt-store.ts';
 export type { JetStreamAttemptStoreOptions } from './jetstream-attempt-store.ts';
@@ -13,3 +13,5 @@ export type { NatsServers } from './nats-servers.ts';
 export { readAudit } from './read-audit.ts';
 export type { ReadAuditOptions } from './read-audit.ts';
 export type { StreamDifference, StreamOptions } from './stream-config.ts';
+export { eraseTranscripts, readTranscripts } from './transcripts.ts';
+export type { TranscriptFilter, TranscriptStreamOptions } from './transcripts.ts';

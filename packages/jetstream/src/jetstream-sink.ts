@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AUDIT_STREAM, SpanledgerError, timerMs } from '@spanledger/protocol';
+import { AUDIT_STREAM, SpanledgerError, TRANSCRIPT_STREAM, timerMs } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent, SinkStatus, WriteOptions, WriteOutcome } from '@spanledger/protocol';
 import { Alarms } from './alarms.ts';
 import type { ConnectionSource } from './connection-source.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { Publisher } from './publisher.ts';
+import { withTranscripts } from './transcript-sink.ts';
 
 const REOPEN_MS = 1_000;
 
@@ -24,6 +25,11 @@ export interface JetStreamSinkOptions {
   readonly publishTimeoutMs?: number;
   /** Told once per episode that events are not being stored, and why: `SPANLEDGER_STREAM`, `_REFUSED` or `_SINK` (no connection). */
   readonly onAlarm?: (error: SpanledgerError) => void;
+  /**
+   * Whether transcripts are taken, and the stream for them (`true`: `AUDIT_TRANSCRIPTS`). They have a publisher of their own, and with
+   * a function as `connection` a connection of their own, so that large contents do not hold up events. Default `false`.
+   */
+  readonly transcripts?: boolean | { readonly stream?: string };
 }
 
 /**
@@ -32,7 +38,12 @@ export interface JetStreamSinkOptions {
  * @throws SpanledgerError `SPANLEDGER_OPTION`
  */
 export function jetStreamSink(options: JetStreamSinkOptions): AuditSink {
-  return new JetStreamSink(options);
+  const { transcripts = false, ...eventOptions } = options;
+  const sink = new JetStreamSink(eventOptions);
+  if (transcripts === false) return sink;
+  const stream = (transcripts === true ? undefined : transcripts.stream) ?? TRANSCRIPT_STREAM;
+  const { subject: _, ...shared } = eventOptions;
+  return withTranscripts(sink, new JetStreamSink({ ...shared, stream }));
 }
 
 class JetStreamSink implements AuditSink {

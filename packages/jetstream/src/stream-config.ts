@@ -1,4 +1,4 @@
-import { AUDIT_STREAM, AUDIT_SUBJECT } from '@spanledger/protocol';
+import { AUDIT_STREAM, AUDIT_SUBJECT, TRANSCRIPT_STREAM, TRANSCRIPT_SUBJECT } from '@spanledger/protocol';
 
 export interface StreamOptions {
   /** Default `AUDIT_EVENTS`. */
@@ -32,7 +32,7 @@ export interface StreamConfig {
 const NANOS_PER_MS = 1e6;
 const UNLIMITED = -1;
 
-/** Settings without which a ledger is not append-only or not complete. */
+/** Settings without which a ledger is not append-only or not complete, or transcripts cannot be erased. */
 const ESSENTIAL: ReadonlySet<string> = new Set([
   'subjects',
   'storage',
@@ -62,6 +62,16 @@ export function streamConfig(options: StreamOptions, features: { compression: bo
     max_age: (options.maxAgeMs ?? 0) * NANOS_PER_MS,
     duplicate_window: (options.duplicateWindowMs ?? 600_000) * NANOS_PER_MS,
     ...(features.compression && { compression: 's2' }),
+  };
+}
+
+/** What the stream of transcripts is created with: as the ledger's, but content must be erasable on request. */
+export function transcriptStreamConfig(options: StreamOptions, features: { compression: boolean }): StreamConfig {
+  return {
+    ...streamConfig({ ...options, stream: options.stream ?? TRANSCRIPT_STREAM }, features),
+    subjects: [`${TRANSCRIPT_SUBJECT}.>`],
+    deny_delete: false,
+    deny_purge: false,
   };
 }
 

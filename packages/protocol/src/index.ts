@@ -32,6 +32,26 @@ export type { AuditSink, SinkStatus, WriteOptions, WriteOutcome } from './sink.t
 export { AUDIT_STREAM, AUDIT_SUBJECT, checkProducer, decodeSubject, encodeSubject, encodeToken } from './subject.ts';
 export type { SubjectParts } from './subject.ts';
 export { formatTimestamp } from './timestamp.ts';
+export { readTranscript } from './read-transcript.ts';
+export type { TranscriptReading } from './read-transcript.ts';
+export {
+  TRANSCRIPT_KINDS,
+  TRANSCRIPT_STREAM,
+  TRANSCRIPT_SUBJECT,
+  sealTranscript,
+  transcriptReference,
+  transcriptSubject,
+} from './transcript.ts';
+export type {
+  ContentTranscript,
+  EventSummary,
+  SealedTranscript,
+  SealTranscriptOptions,
+  SummaryTranscript,
+  TranscriptKey,
+  TranscriptKind,
+  TranscriptRecord,
+} from './transcript.ts';
 export {
   AUDIT_EVENT_ATTRIBUTE,
   CORRELATION_ID_HEADER,

@@ -1,4 +1,5 @@
 import type { SealedEvent } from './seal.ts';
+import type { SealedTranscript } from './transcript.ts';
 
 /**
  * What became of one write. An expected failure is an outcome; a rejected promise is a bug in the sink.
@@ -42,6 +43,13 @@ export interface AuditSink {
 
   /** Writes one event. Never throws and never rejects; after `close` it answers `failed`. */
   writeEvent(event: SealedEvent, options?: WriteOptions): Promise<WriteOutcome>;
+
+  /**
+   * Writes all chunks of a transcript: `stored` when all of them are. Never throws and never rejects; after `close` it answers
+   * `failed`. Of one that is not `stored` some chunks may be there; written again, it is complete. Absent where the sink does not take
+   * transcripts, or was not told to.
+   */
+  writeTranscript?(transcript: SealedTranscript, options?: WriteOptions): Promise<WriteOutcome>;
 
   /** For health, metrics and `audit_export_status`. A sink that fails write by write has nothing to add, and leaves it out. */
   status?(): SinkStatus;

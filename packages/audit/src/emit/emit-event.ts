@@ -25,17 +25,24 @@ export interface EmitOptions extends Omit<EventInput, 'span' | 'fields'> {
  * @throws SpanledgerError `SPANLEDGER_EVENT` if `event` is not snake_case of 1 to 128 characters, or is one of `LEDGER_EVENTS`
  */
 export function emitEvent(options: EmitOptions): string | undefined {
+  const input = applicationInput(options);
+  return pipelineOrWarn()?.emit(workflowOf(context.active()), input);
+}
+
+/**
+ * What the application tells, with the ids of the active span.
+ *
+ * @throws SpanledgerError `SPANLEDGER_EVENT`
+ */
+export function applicationInput(options: EmitOptions): EventInput {
   if (!isApplicationEvent(options.event)) {
     throw new SpanledgerError(
       'SPANLEDGER_EVENT',
       `event must be a snake_case name of 1 to 128 characters, and not one of the ledger's own, got ${quoted(options.event)}`,
     );
   }
-  const pipeline = pipelineOrWarn();
-  if (pipeline === undefined) return undefined;
   const { event, time, durationMs } = options;
   // I6: also where there is none, whatever was given in the options.
   const span = validReference(trace.getActiveSpan()?.spanContext());
-  const input = eventInput(event, { time, span, durationMs }, options, toFields(options.fields));
-  return pipeline.emit(workflowOf(context.active()), input);
+  return eventInput(event, { time, span, durationMs }, options, toFields(options.fields));
 }

@@ -2,7 +2,7 @@ import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { UnsignedEventError, eventId, timerMs } from '@spanledger/protocol';
-import type { AttemptStore, Jwks, WriteOutcome } from '@spanledger/protocol';
+import type { AttemptStore, Jwks, SealedTranscript, WriteOutcome } from '@spanledger/protocol';
 import type { AuditPipeline, Durability, ShutdownOptions } from '../audit-pipeline.ts';
 import type { Delivery } from '../delivery/delivery.ts';
 import { Outbox } from '../delivery/outbox.ts';
@@ -12,6 +12,7 @@ import { AwaitedOutcomes } from './awaited-outcomes.ts';
 import { DurableEmission } from './durable-emission.ts';
 import { pipelineHealth } from './health.ts';
 import type { PipelineHealth } from './health.ts';
+import { keepingProblem } from './keeping-problem.ts';
 import type { KeptEvent } from './kept-event.ts';
 import { LossReporter, damageFields } from './loss-reporter.ts';
 import { PipelineMetrics } from './pipeline-metrics.ts';
@@ -22,6 +23,7 @@ import { createRunBrackets } from './run-brackets.ts';
 import type { RunBrackets } from './run-brackets.ts';
 import { Sealer } from './sealer.ts';
 import { shutDown } from './shutdown.ts';
+import { TranscriptWriter } from './transcript-writer.ts';
 import { SinkCondition } from './sink-condition.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
@@ -52,6 +54,7 @@ class Pipeline implements AuditPipeline {
   readonly #awaited = new AwaitedOutcomes();
   readonly #durable: DurableEmission;
   readonly #sink: SinkCondition;
+  readonly #transcripts: TranscriptWriter;
   #metrics: PipelineMetrics | undefined;
   #shutdown: Promise<void> | undefined;
   /** Nothing is kept any more. Until then it is, so that what ends while a service shuts down is not lost. */
@@ -63,6 +66,7 @@ class Pipeline implements AuditPipeline {
     this.brackets = createRunBrackets(options.lifecycle, (scope, input) => this.#accept(scope, input));
     this.#sealer = new Sealer(options);
     this.#sink = new SinkCondition(options.sink.name);
+    this.#transcripts = new TranscriptWriter(options.sink);
     this.#outbox = new Outbox({
       ...options,
       onOutcome: (delivery, outcome) => this.#settled(delivery, outcome),
@@ -83,7 +87,11 @@ class Pipeline implements AuditPipeline {
       journal: options.journal,
       awaited: this.#awaited,
       emit: (scope, input) => this.#emit(scope, input),
-      problems: { signing: () => this.#sealer.signing.problem, sink: () => this.#sink.error },
+      problems: {
+        keeping: () => keepingProblem({ closed: this.#closed, losses: this.#losses.open, outbox: this.#outbox }),
+        signing: () => (this.#closed ? undefined : this.#sealer.signing.problem),
+        sink: () => this.#sink.error,
+      },
     });
   }
 
@@ -97,6 +105,14 @@ class Pipeline implements AuditPipeline {
 
   emitDurable(scope: WorkflowContext, input: EventInput, durability: Durability = {}): Promise<string> {
     return this.#durable.emit(scope, input, durability);
+  }
+
+  get takesTranscripts(): boolean {
+    return this.#transcripts.takesAny;
+  }
+
+  writeTranscript(transcript: SealedTranscript): Promise<WriteOutcome> {
+    return this.#transcripts.write(transcript);
   }
 
   health(): PipelineHealth {

@@ -13,8 +13,8 @@ interface DurableEmissionOptions {
   readonly journal: Journal | undefined;
   readonly awaited: AwaitedOutcomes;
   readonly emit: (scope: WorkflowContext, input: EventInput) => KeptEvent | undefined;
-  /** Why an event cannot be signed, or is not stored, where that is known. */
-  readonly problems: { readonly signing: () => Error | undefined; readonly sink: () => Error | undefined };
+  /** Why an event is not kept, cannot be signed, or is not stored, where that is known. */
+  readonly problems: Readonly<Record<'keeping' | 'signing' | 'sink', () => Error | undefined>>;
 }
 
 /** Seals an event, and waits until it is durable: in the journal, or acknowledged by the sink. */
@@ -31,7 +31,8 @@ export class DurableEmission {
     const { durable = journal === undefined ? 'acknowledged' : 'journal', deadlineMs = DURABLE_MS } = durability;
     if (durable === 'acknowledged') return this.#emitAcknowledged(scope, input, deadlineMs);
     const kept = this.#options.emit(scope, input);
-    if (journal === undefined || kept === undefined || kept.position === 0) throw this.#notKept('it is in no journal');
+    if (kept === undefined) throw this.#notKept();
+    if (journal === undefined || kept.position === 0) throw notDurable('it is in no journal');
     await this.#inTime(journal.whenDurable(kept.position), deadlineMs);
     return kept.id;
   }
@@ -40,7 +41,7 @@ export class DurableEmission {
     const { awaited } = this.#options;
     // I7: the id alone, as its bytes may wait on the disk for longer than anybody waits here.
     const id = this.#options.emit(scope, input)?.id;
-    if (id === undefined) throw this.#notKept('there is no room for it');
+    if (id === undefined) throw this.#notKept();
     try {
       await this.#inTime(new Promise((resolve, reject) => awaited.add(id, toPromise(resolve, reject))), deadlineMs);
       return id;
@@ -49,9 +50,11 @@ export class DurableEmission {
     }
   }
 
-  #notKept(reason: string): SpanledgerError {
-    const problem = this.#options.problems.signing();
-    return problem === undefined ? notDurable(reason) : notDurable('it could not be signed', problem);
+  #notKept(): SpanledgerError {
+    const { keeping, signing } = this.#options.problems;
+    const problem = signing();
+    if (problem !== undefined) return notDurable('it could not be signed', problem);
+    return notDurable('it was not kept', keeping());
   }
 
   async #inTime(durable: Promise<void>, deadlineMs: number): Promise<void> {

@@ -1,40 +1,140 @@
-import { SpanledgerError } from '@spanledger/protocol';
-import type { AuditSink, WriteOutcome } from '@spanledger/protocol';
+import { SpanledgerError, within } from '@spanledger/protocol';
+import type {
+  AuditSink,
+  SealedEvent,
+  SealedTranscript,
+  SinkStatus,
+  WriteOptions,
+  WriteOutcome,
+} from '@spanledger/protocol';
+import { closedOutcome } from './closed-outcome.ts';
+import { RunOrder } from './run-order.ts';
 
-/** The worst answer is the answer. */
-const SEVERITY = { stored: 0, refused: 1, failed: 2 } as const;
+/** For a sink to let go of its medium after its deadline has come, before the next one is closed. */
+const CLOSE_GRACE_MS = 250;
+
+const STORED: WriteOutcome = { status: 'stored' };
 
 /**
- * Writes every event to all of the sinks. It is `stored` only when all have stored it; otherwise the worst answer counts
- * (`failed` over `refused`), and the ledgers differ by this event: it is reported as lost, though some may have it.
- * The slowest sink sets the pace.
+ * Writes every event to all of the sinks, one after the other: a sink gets it once the one before has stored it. The first that does
+ * not store it gives the answer, and those after it never see the event. So what a sink has, those before it have had as
+ * well; `stored` means that all have it. An event that failed and is tried again is given to all of them again.
  *
- * @throws SpanledgerError `SPANLEDGER_OPTION` if there is none
+ * Many events are under way at once, each run's in order: a write takes as long as all of its sinks together, and a sink that is away
+ * holds up those after it. The nearest and surest belongs first.
+ *
+ * `close` closes them in the same order, each once nothing is on its way to it. Every one is tried; if some could not be
+ * closed it rejects, and can be called again, for those alone. Until all are closed, events are passed on to them.
+ *
+ * @throws SpanledgerError `SPANLEDGER_OPTION` if there is none; from `close`, `SPANLEDGER_SINK` with an `AggregateError` as cause
  */
 export function fanOutSink(sinks: readonly AuditSink[]): AuditSink {
-  const all = [...sinks];
-  if (all.length === 0) throw new SpanledgerError('SPANLEDGER_OPTION', 'fanOutSink needs at least one sink');
-  // The one whose numbers are watched: whether it has lost what it had stored.
-  const resuming = all.findIndex((sink) => sink.onResume !== undefined);
-  return {
-    name: 'fan-out',
-    async writeEvent(event, options) {
-      const outcomes = await Promise.all(all.map((sink) => sink.writeEvent(event, options)));
-      const outcome = worst(outcomes);
-      return outcome.status === 'stored' ? (outcomes[resuming] ?? outcome) : outcome;
-    },
-    status() {
-      const states = all.flatMap((sink) => sink.status?.() ?? []);
-      const problem = states.find((state) => state.problem !== undefined)?.problem;
-      return { problem, retries: states.reduce((sum, { retries }) => sum + retries, 0) };
-    },
-    ...(resuming !== -1 && { onResume: (listener) => all[resuming]?.onResume?.(listener) }),
-    async close(deadlineMs) {
-      await Promise.all(all.map((sink) => sink.close(deadlineMs)));
-    },
-  };
+  if (sinks.length === 0) throw new SpanledgerError('SPANLEDGER_OPTION', 'fanOutSink needs at least one sink');
+  return new FanOutSink(sinks);
 }
 
-function worst(outcomes: readonly WriteOutcome[]): WriteOutcome {
-  return outcomes.reduce((a, b) => (SEVERITY[b.status] > SEVERITY[a.status] ? b : a));
+/** One of the sinks. */
+interface Stage {
+  readonly sink: AuditSink;
+  /** What is on its way from here to the next. */
+  readonly onward: RunOrder;
+  closed: boolean;
+}
+
+class FanOutSink implements AuditSink {
+  readonly name = 'fan-out';
+  readonly onResume?: NonNullable<AuditSink['onResume']>;
+  readonly writeTranscript?: NonNullable<AuditSink['writeTranscript']>;
+  readonly #stages: readonly Stage[];
+  /** The one whose numbers are watched: whether it has lost what it had stored. -1 if none can say so. */
+  readonly #resuming: number;
+  #closing: Promise<void> | undefined;
+
+  constructor(sinks: readonly AuditSink[]) {
+    this.#stages = sinks.map((sink) => ({ sink, onward: new RunOrder(), closed: false }));
+    this.#resuming = sinks.findIndex((sink) => sink.onResume !== undefined);
+    const resuming = sinks[this.#resuming];
+    if (resuming !== undefined) this.onResume = (listener) => resuming.onResume?.(listener);
+    if (sinks.some((sink) => sink.writeTranscript !== undefined)) {
+      this.writeTranscript = (transcript, options) => this.#writeTranscript(transcript, options);
+    }
+  }
+
+  /** The first sink is called at once: calls that come in order reach it in order. */
+  async writeEvent(event: SealedEvent, options?: WriteOptions): Promise<WriteOutcome> {
+    if (this.#stages.every(({ closed }) => closed)) return closedOutcome(this.name);
+    let answer: WriteOutcome | undefined;
+    for (const [index, { sink, onward }] of this.#stages.entries()) {
+      const answered = answerOf(() => sink.writeEvent(event, options));
+      const isLast = index === this.#stages.length - 1;
+      const outcome = await (isLast ? answered : onward.through(event.runId, answered));
+      if (outcome.status !== 'stored') return outcome;
+      if (answer === undefined || index === this.#resuming) answer = outcome;
+    }
+    return answer!;
+  }
+
+  status(): SinkStatus {
+    const states = this.#stages.flatMap(({ sink }) => sink.status?.() ?? []);
+    const problem = states.find((state) => state.problem !== undefined)?.problem;
+    return { problem, retries: states.reduce((sum, { retries }) => sum + retries, 0) };
+  }
+
+  close(deadlineMs: number = Infinity): Promise<void> {
+    this.#closing ??= this.#closeAll(deadlineMs).catch((error: unknown) => {
+      this.#closing = undefined;
+      throw error;
+    });
+    return this.#closing;
+  }
+
+  /** To those that take transcripts. */
+  async #writeTranscript(transcript: SealedTranscript, options: WriteOptions | undefined): Promise<WriteOutcome> {
+    if (this.#stages.every(({ closed }) => closed)) return closedOutcome(this.name);
+    for (const { sink, onward } of this.#stages) {
+      const answered = answerOf(async () => sink.writeTranscript?.(transcript, options) ?? STORED);
+      const outcome = await onward.through(transcript.digest, answered);
+      if (outcome.status !== 'stored') return outcome;
+    }
+    return STORED;
+  }
+
+  async #closeAll(deadlineMs: number): Promise<void> {
+    const endAtMs = performance.now() + deadlineMs;
+    const errors: Error[] = [];
+    for (const stage of this.#stages) {
+      if (stage.closed) continue;
+      try {
+        await closeInTime(stage.sink, Math.max(0, endAtMs - performance.now()));
+        stage.closed = true;
+        // It has answered everything: what it has stored is on its way to the next.
+        await stage.onward.empty();
+      } catch (error) {
+        errors.push(new Error(`the ${stage.sink.name} sink: ${messageOf(error)}`, { cause: error }));
+      }
+    }
+    if (errors.length === 0) return;
+    const message = `not closed: ${errors.map((error) => error.message).join('; ')}`;
+    throw new SpanledgerError('SPANLEDGER_SINK', message, { cause: new AggregateError(errors, message) });
+  }
+}
+
+/** A sink must not throw or reject; one that does has failed what it was given, and nothing else. */
+async function answerOf(write: () => Promise<WriteOutcome>): Promise<WriteOutcome> {
+  try {
+    return await write();
+  } catch (error) {
+    return { status: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
+  }
+}
+
+/** One that does not keep its deadline is not closed, and must not keep the others from being closed. */
+async function closeInTime(sink: AuditSink, leftMs: number): Promise<void> {
+  if (leftMs === Infinity) return sink.close();
+  // At its deadline a sink answers what is open, and it is closed only after that.
+  if (!(await within(sink.close(leftMs), leftMs + CLOSE_GRACE_MS))) throw new Error('it did not close in time');
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
