@@ -19,6 +19,7 @@ export type { PipelineHealth } from './pipeline/health.ts';
 export type { AuditPipelineOptions } from './pipeline/pipeline-options.ts';
 export { getPipeline, registerPipeline } from './pipeline/registry.ts';
 export type { BracketPoint, LifecycleMode, RunBrackets } from './pipeline/run-brackets.ts';
+export type { RedactionOptions, RedactionPolicy } from './redaction/redaction-options.ts';
 export type {
   DataRule,
   Designation,
@@ -35,8 +36,7 @@ export type {
 export { compileRules } from './rules/compile-rules.ts';
 export { explainRules, type RuleExplanation, type SpanExplanation } from './rules/explain-rules.ts';
 export { genai, type GenaiRuleOptions } from './rules/genai.ts';
-export { http } from './rules/http.ts';
-export type { HttpRuleOptions } from './rules/http.ts';
+export { http, type HttpRuleOptions } from './rules/http.ts';
 export { lifecycle } from './rules/lifecycle.ts';
 export { createKeyRing } from './signing/key-ring.ts';
 export type { KeyRing, KeyRingOptions, KeyText, SigningKeys } from './signing/key-ring.ts';

@@ -53,6 +53,7 @@ function openPipeline(config: ResolvedConfig): Pick<Assembly, 'pipeline' | 'jour
       attempts,
       producer: config.producer,
       signing: config.signing && keys && { mode: config.signing.mode, keys },
+      redaction: config.redaction,
       envelope: config.envelope,
       agentVersion: config.agentVersion,
       orgId: config.orgId,

@@ -1,5 +1,5 @@
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
-import type { DesignationRules, SigningKeys, SigningOptions } from '@spanledger/audit';
+import type { DesignationRules, RedactionOptions, SigningKeys, SigningOptions } from '@spanledger/audit';
 import type { ConnectNatsOptions, StreamOptions } from '@spanledger/jetstream';
 import type { TrustInbound } from '@spanledger/otel';
 import type { AttemptStore, AuditSink, EnvelopeForm, Jwks } from '@spanledger/protocol';
@@ -84,6 +84,8 @@ export interface SpanledgerConfig {
   readonly attempts?: 'memory' | 'kv' | 'kv-or-memory' | AttemptStore;
   /** Default: nothing is signed, unless the environment has a key; `false`: nothing, whatever the environment has. */
   readonly signing?: SigningConfig | false;
+  /** What is taken out of events before they are sealed. Default: secrets of known shapes. */
+  readonly redaction?: RedactionOptions;
   /**
    * `forge-1.0` keeps what Forge's schema has no place for inside `fields.spanledger`, so that Forge's own verifier accepts signed
    * events. Default `spanledger`.
@@ -127,6 +129,7 @@ export const CONFIG_KEYS = Object.keys({
   journal: true,
   attempts: true,
   signing: true,
+  redaction: true,
   envelope: true,
   outbound: true,
   trustInbound: true,

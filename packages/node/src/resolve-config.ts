@@ -1,5 +1,5 @@
 import { genai, http } from '@spanledger/audit';
-import type { DesignationRules } from '@spanledger/audit';
+import type { DesignationRules, RedactionOptions } from '@spanledger/audit';
 import type { TrustInbound } from '@spanledger/otel';
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
 import type { AttemptStore, AuditSink, EnvelopeForm } from '@spanledger/protocol';
@@ -29,6 +29,7 @@ export interface ResolvedConfig {
   readonly attempts: AttemptStore | ResolvedBucket | undefined;
   /** `undefined`: nothing is signed. */
   readonly signing: ResolvedSigning | undefined;
+  readonly redaction: RedactionOptions | undefined;
   readonly envelope: EnvelopeForm | undefined;
   readonly outbound: { readonly allowedHosts: readonly string[] } | undefined;
   readonly trustInbound: TrustInbound;
@@ -79,6 +80,7 @@ export function resolveConfig(
     journal: resolveJournal(config.journal, env['SPANLEDGER_JOURNAL_DIR']),
     attempts: resolveAttempts(config.attempts, env['SPANLEDGER_ATTEMPTS'], () => resolveNats(config.nats, env)),
     signing: resolveSigning(config.signing, env),
+    redaction: config.redaction,
     envelope: config.envelope,
     outbound: resolveOutbound(config.outbound, env),
     trustInbound: config.trustInbound ?? true,

@@ -30,6 +30,8 @@ export const ERROR_CODES = {
   SPANLEDGER_UNKNOWN_TASK: 'a listener came for a task that is finished',
   SPANLEDGER_BUS_CLOSED: 'a listener came to an event bus that is closed',
   SPANLEDGER_BUS_FULL: 'an event bus has as many listeners as it may have',
+  SPANLEDGER_PAYLOAD: 'a payload cannot be copied as it is',
+  SPANLEDGER_REDACTION_STRUCTURE: 'a redaction policy did not keep the structure of what it was given',
 } as const;
 
 /** A stable code: safe to compare, safe to alert on. */

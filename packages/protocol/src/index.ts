@@ -1,12 +1,10 @@
 export type { AttemptKey, AttemptRecord, AttemptStore, StoredAttempt } from './attempt-store.ts';
 export { canonicalBytes } from './canonical.ts';
-export { checkChain } from './check-chain.ts';
-export type { ChainCheck } from './check-chain.ts';
+export { checkChain, type ChainCheck } from './check-chain.ts';
 export { timerMs, within } from './deadline.ts';
 export { GENESIS_HASH, SCHEMA_VERSION } from './envelope.ts';
 export type { AuditEvent, AuditEventDraft, JsonValue } from './envelope.ts';
-export { ERROR_CODES, SpanledgerError } from './errors.ts';
-export type { ErrorCode } from './errors.ts';
+export { ERROR_CODES, SpanledgerError, type ErrorCode } from './errors.ts';
 export {
   AGENT_EVENTS,
   AUDIT_EVENTS,
@@ -23,17 +21,15 @@ export { JWKS_PATH, readJwks } from './jwks.ts';
 export type { Jwk, Jwks, VerificationKey } from './jwks.ts';
 export type { BatchedRecords, LedgerRecord } from './ledger-record.ts';
 export { parseEvent } from './parse-event.ts';
+export { readTranscript, type TranscriptReading } from './read-transcript.ts';
 export { UnsignedEventError, createChain, eventId, messageId, seal } from './seal.ts';
 export type { Chain, EnvelopeForm, SealOptions, SealedEvent, Sha256 } from './seal.ts';
 export type { EventSigner } from './sign.ts';
-export { SIGNATURE_PROFILE, readSignature, signedBytes } from './signature.ts';
-export type { EventSignature } from './signature.ts';
+export { SIGNATURE_PROFILE, readSignature, signedBytes, type EventSignature } from './signature.ts';
 export type { AuditSink, SinkStatus, WriteOptions, WriteOutcome } from './sink.ts';
 export { AUDIT_STREAM, AUDIT_SUBJECT, checkProducer, decodeSubject, encodeSubject, encodeToken } from './subject.ts';
 export type { SubjectParts } from './subject.ts';
 export { formatTimestamp } from './timestamp.ts';
-export { readTranscript } from './read-transcript.ts';
-export type { TranscriptReading } from './read-transcript.ts';
 export {
   TRANSCRIPT_KINDS,
   TRANSCRIPT_STREAM,

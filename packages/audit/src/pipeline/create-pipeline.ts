@@ -19,6 +19,7 @@ import { PipelineMetrics } from './pipeline-metrics.ts';
 import type { EventCounts } from './event-counts.ts';
 import { resolvePipelineOptions } from './pipeline-options.ts';
 import type { AuditPipelineOptions, ResolvedPipelineOptions } from './pipeline-options.ts';
+import { Redactor } from '../redaction/redactor.ts';
 import { createRunBrackets } from './run-brackets.ts';
 import type { RunBrackets } from './run-brackets.ts';
 import { Sealer } from './sealer.ts';
@@ -40,12 +41,13 @@ export function createAuditPipeline(options: AuditPipelineOptions): AuditPipelin
   return new Pipeline(resolvePipelineOptions(options));
 }
 
-/** One direction: seal, outbox (journal, memory), sink; and back comes what became of it. */
+/** One direction: redact, seal, outbox (journal, memory), sink; and back comes what became of it. */
 class Pipeline implements AuditPipeline {
   readonly producer: string;
   readonly instance: WorkflowContext = { run: new Run('instance', {}), workflow: {} };
   readonly brackets: RunBrackets;
   readonly #options: ResolvedPipelineOptions;
+  readonly #redactor: Redactor;
   readonly #sealer: Sealer;
   readonly #outbox: Outbox;
   readonly #losses: LossReporter;
@@ -64,6 +66,7 @@ class Pipeline implements AuditPipeline {
     this.producer = options.producer;
     this.#options = options;
     this.brackets = createRunBrackets(options.lifecycle, (scope, input) => this.#accept(scope, input));
+    this.#redactor = new Redactor(options.redaction);
     this.#sealer = new Sealer(options);
     this.#sink = new SinkCondition(options.sink.name);
     this.#transcripts = new TranscriptWriter(options.sink);
@@ -169,7 +172,9 @@ class Pipeline implements AuditPipeline {
   #add(scope: WorkflowContext, input: EventInput, isOwn = false): KeptEvent | undefined {
     // At the first event, not in the constructor: a meter provider is often registered in between.
     this.#metrics ??= new PipelineMetrics(this.#options.sink, this.#counts, () => this.health());
-    const event = this.#sealer.seal(scope, this.#instanceRun.completed(scope, input));
+    // I6: what was told is redacted, and only then is anything of ours written around it.
+    const told = this.#redactor.input(input);
+    const event = this.#sealer.seal(scope, this.#instanceRun.completed(scope, told));
     if (event === undefined) {
       this.#counts.failed += 1;
       return undefined;

@@ -1,6 +1,9 @@
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
 import type { AttemptStore, AuditSink, EnvelopeForm } from '@spanledger/protocol';
 import type { Journal } from '../journal/journal.ts';
+import { resolveRedaction } from '../redaction/redaction-options.ts';
+import type { RedactionOptions, ResolvedRedaction } from '../redaction/redaction-options.ts';
+import { SecretScrubber } from '../redaction/secret-scrubber.ts';
 import { checkSigning } from '../signing/signing.ts';
 import type { SigningOptions } from '../signing/signing.ts';
 import type { LifecycleMode } from './run-brackets.ts';
@@ -30,6 +33,8 @@ export interface AuditPipelineOptions {
   readonly subject?: 'auditEvent';
   /** Default: nothing is signed. */
   readonly signing?: SigningOptions | undefined;
+  /** What is taken out of events before they are sealed. Default: secrets of known shapes. */
+  readonly redaction?: RedactionOptions | undefined;
   /** `forge-1.0`: what Forge's schema has no place for is inside `fields`, so that Forge's verifier accepts signed events. Default `spanledger`. */
   readonly envelope?: EnvelopeForm | undefined;
   /** Default `with-events`. */
@@ -57,6 +62,7 @@ export interface ResolvedPipelineOptions {
   readonly workspaceId: string | undefined;
   readonly flatSubject: string | undefined;
   readonly signing: SigningOptions | undefined;
+  readonly redaction: ResolvedRedaction;
   readonly envelope: EnvelopeForm;
   readonly lifecycle: LifecycleMode;
   readonly queueMaxBytes: number;
@@ -80,17 +86,25 @@ export function resolvePipelineOptions(options: AuditPipelineOptions): ResolvedP
     EVENT_MAX_BYTES_MIN,
     1_048_576,
   );
+  const redaction = resolveRedaction(options.redaction);
+  // What comes from the resource is in every event: it is looked at once.
+  const scrubber = redaction.secrets ? new SecretScrubber(redaction.joinKey) : undefined;
+  const own = (name: string, value: string | undefined): string | undefined => {
+    const given = text(name, value);
+    return given === undefined ? undefined : (scrubber?.text(given) ?? given);
+  };
   return Object.freeze({
     producer: checkProducer(options.producer),
     sink: options.sink,
     journal: options.journal,
     attempts: attemptStore(options.attempts),
-    entityType: text('entityType', options.entityType) ?? 'agent',
-    agentVersion: text('agentVersion', options.agentVersion),
-    orgId: text('orgId', options.orgId),
-    workspaceId: text('workspaceId', options.workspaceId),
+    entityType: own('entityType', options.entityType) ?? 'agent',
+    agentVersion: own('agentVersion', options.agentVersion),
+    orgId: own('orgId', options.orgId),
+    workspaceId: own('workspaceId', options.workspaceId),
     flatSubject: options.subject,
     signing: checkSigning(options.signing),
+    redaction,
     envelope: envelopeForm(options.envelope ?? 'spanledger'),
     lifecycle: options.lifecycle ?? 'with-events',
     eventMaxBytes,

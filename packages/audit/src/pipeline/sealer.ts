@@ -4,6 +4,7 @@ import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError, UnsignedEventError, encodeSubject, isEventName, seal } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 import type { EventInput } from '../event-input.ts';
+import { loggable } from '../redaction/loggable.ts';
 import { Signing } from '../signing/signing.ts';
 import { createEnvelope } from './envelope.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
@@ -39,7 +40,7 @@ export class Sealer {
         return this.#sealOrUnsigned(scope, { ...input, fields: { '…': '[unreadable]' } });
       } catch {
         this.failures += 1;
-        if (this.failures === 1) log.error('an event could not be sealed (reported once)', first);
+        if (this.failures === 1) log.error('an event could not be sealed (reported once):', loggable(first));
         return undefined;
       }
     }

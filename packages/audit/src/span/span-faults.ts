@@ -1,4 +1,5 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -27,6 +28,6 @@ export class SpanFaults {
 
   report(kind: FaultKind, cause: unknown): void {
     this.counts[kind] += 1;
-    if (this.counts[kind] === 1) log.error(`${MESSAGES[kind]} (reported once)`, cause);
+    if (this.counts[kind] === 1) log.error(`${MESSAGES[kind]} (reported once):`, loggable(cause));
   }
 }

@@ -1,0 +1,110 @@
+import { diag } from '@opentelemetry/api';
+import { LEDGER_EVENTS, ORCHESTRATOR_EVENTS } from '@spanledger/protocol';
+import type { JsonValue } from '@spanledger/protocol';
+import { eventInput } from '../event-input.ts';
+import type { EventInput } from '../event-input.ts';
+import { toFields } from '../json-value.ts';
+import { SecretScrubber } from './secret-scrubber.ts';
+import type { RedactionPolicy, ResolvedRedaction } from './redaction-options.ts';
+
+const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+
+type Fields = Readonly<Record<string, JsonValue>>;
+
+/** What the ledger says of itself: no policy of an application has a say in it (I9). */
+const OWN_EVENTS: ReadonlySet<string> = new Set(LEDGER_EVENTS);
+/** Events by which readers tell steps, attempts and outcomes apart, and the `fields` that they do it with: a policy cannot change them. */
+const LIFECYCLE_EVENTS: ReadonlySet<string> = new Set([
+  ...ORCHESTRATOR_EVENTS,
+  'invocation_started',
+  'invocation_complete',
+  'invocation_cancelled',
+]);
+const STRUCTURE = ['step', 'parent', 'status', 'dispatched', 'dispatched_more'] as const;
+const UNREADABLE: Fields = { '…': '[unreadable]' };
+const WITHHELD: Fields = { '…': '[redaction failed]' };
+
+/**
+ * The last thing that is done to what an application told, before it is sealed. I6: it is given what was told and nothing else; ids
+ * of the run, number, hash, type and times are written afterwards, so it cannot reach them. I5: it never throws.
+ */
+export class Redactor {
+  /** How many events lost their payload because the policy threw, or returned what is no payload. */
+  failures = 0;
+  readonly #policy: RedactionPolicy | undefined;
+  readonly #scrubber: SecretScrubber | undefined;
+
+  constructor({ policy, secrets, joinKey }: ResolvedRedaction) {
+    this.#policy = policy;
+    this.#scrubber = secrets ? new SecretScrubber(joinKey) : undefined;
+  }
+
+  input(input: EventInput): EventInput {
+    const told = input.fields;
+    const isOpen = this.#policy !== undefined && told !== undefined && !OWN_EVENTS.has(input.event);
+    const allowed = isOpen ? this.#applyPolicy(told, LIFECYCLE_EVENTS.has(input.event)) : told;
+    const scrubber = this.#scrubber;
+    if (scrubber === undefined) return allowed === told ? input : { ...input, fields: allowed };
+    const fields = allowed && this.#scrubFields(scrubber, allowed);
+    const text = (value: string | undefined): string | undefined =>
+      typeof value === 'string' ? scrubber.text(value) : value;
+    const details = {
+      entityType: text(input.entityType),
+      taskId: text(input.taskId),
+      sessionId: text(input.sessionId),
+      clientRequestId: text(input.clientRequestId),
+      model: text(input.model),
+      provider: text(input.provider),
+      inputTokens: input.inputTokens,
+      outputTokens: input.outputTokens,
+      tokensUnavailable: input.tokensUnavailable,
+      requestId: text(input.requestId),
+    };
+    return eventInput(input.event, input, details, fields);
+  }
+
+  /** I6: what is no plain JSON after all (a pipeline is given it directly) loses its payload here, and not its event. */
+  #scrubFields(scrubber: SecretScrubber, fields: Fields): Fields {
+    try {
+      return scrubber.fields(fields);
+    } catch {
+      return UNREADABLE;
+    }
+  }
+
+  #applyPolicy(told: Fields, hasStructure: boolean): Fields | undefined {
+    try {
+      // The policy has a copy of its own: `told` may be sealed once more, if this event cannot be.
+      const allowed: unknown = this.#policy!(structuredClone(told) as Record<string, unknown>);
+      if (!isPayload(allowed)) throw new TypeError('a redaction policy must return an object, and not a promise');
+      const fields = toFields(allowed);
+      return hasStructure ? withStructure(fields, told) : fields;
+    } catch (error) {
+      this.failures += 1;
+      // Its message may quote the payload: only what kind of error it was is told.
+      if (this.failures === 1) {
+        const kind = error instanceof Error ? error.constructor.name : typeof error;
+        log.error(`a redaction policy failed (${kind}), and its event has no payload (reported once)`);
+      }
+      return hasStructure ? withStructure(WITHHELD, told) : WITHHELD;
+    }
+  }
+}
+
+function isPayload(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    typeof (value as { then?: unknown }).then !== 'function'
+  );
+}
+
+function withStructure(fields: Fields | undefined, told: Fields): Fields | undefined {
+  let result = fields;
+  for (const key of STRUCTURE) {
+    const value = Object.hasOwn(told, key) ? told[key] : undefined;
+    if (value !== undefined) result = { ...result, [key]: value };
+  }
+  return result;
+}

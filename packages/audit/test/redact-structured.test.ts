@@ -1,0 +1,204 @@
+import { describe, expect, it } from 'vitest';
+import { copyPayload } from '../src/redaction/copy-payload.ts';
+import { redactStructured } from '../src/redaction/redact-structured.ts';
+import { resolveRedaction } from '../src/redaction/redaction-options.ts';
+import type { RedactionPolicy } from '../src/index.ts';
+
+interface Message {
+  role: string;
+  id?: string;
+  parts: { type: string; content?: unknown; id?: string; arguments?: Record<string, unknown> }[];
+}
+type Conversation = Record<string, unknown> & { messages: Message[] };
+
+const conversation = (): Conversation => ({
+  kind: 'input',
+  messages: [
+    { role: 'system', parts: [{ type: 'text', content: 'be kind' }] },
+    { role: 'user', id: 'm1', parts: [{ type: 'text', content: 'I am Ann' }] },
+    {
+      role: 'user',
+      parts: [
+        { type: 'text', content: 'and I live here' },
+        { type: 'blob', content: 'x' },
+      ],
+    },
+    { role: 'assistant', parts: [{ type: 'tool_call', id: 'c1', arguments: { id: 7, who: 'Ann' } }] },
+  ],
+});
+
+function redact(change: (payload: Conversation) => unknown, payload: Conversation = conversation()): unknown {
+  const policy: RedactionPolicy = (given) => (change(given as Conversation) ?? given) as Record<string, unknown>;
+  return redactStructured(payload, resolveRedaction({ policy }));
+}
+
+describe('a policy may change what is said', () => {
+  it('in place, and what was given stays as it was', () => {
+    const given = conversation();
+    const result = redact(({ messages }) => {
+      messages[1]!.parts[0]!.content = '';
+      messages[3]!.parts[0]!.arguments = {};
+    }, given) as Conversation;
+    expect(result.messages[1]).toEqual({ role: 'user', id: 'm1', parts: [{ type: 'text', content: '' }] });
+    expect(result.messages[3]!.parts[0]!.arguments).toEqual({});
+    expect(given).toEqual(conversation());
+  });
+
+  it('by new objects', () => {
+    const result = redact(({ kind, messages }) => ({
+      kind,
+      messages: messages.map((message) => ({
+        ...message,
+        parts: message.parts.map((part) => ({ ...part, content: 'gone', arguments: 'gone' })),
+      })),
+    })) as Conversation;
+    expect(JSON.stringify(result)).not.toContain('Ann');
+  });
+
+  it('and secrets are taken out afterwards, from arguments too', () => {
+    const key = ['AKIA', 'QWERTYUIOPASDFG2'].join('');
+    const result = redact(({ messages }) => void (messages[3]!.parts[0]!.arguments = { password: 'x', note: [key] }));
+    expect((result as Conversation).messages[3]!.parts[0]!.arguments).toEqual({
+      password: '[REDACTED]',
+      note: ['[REDACTED]'],
+    });
+  });
+});
+
+describe('nothing is written if a policy', () => {
+  const changes: Record<string, (payload: Conversation) => unknown> = {
+    'removes a message': ({ messages }) => void messages.pop(),
+    'adds a message': ({ messages }) => void messages.push({ role: 'user', parts: [] }),
+    'adds messages where there were none': (payload) => void (payload['tools'] = [{ name: 'x' }]),
+    'exchanges two messages of one role': ({ messages }) => void messages.splice(1, 2, messages[2]!, messages[1]!),
+    'reverses them': ({ messages }) => void messages.reverse(),
+    'changes a role': ({ messages }) => void (messages[0]!.role = 'user'),
+    'removes a role': ({ messages }) => void Reflect.deleteProperty(messages[0]!, 'role'),
+    'gives an id to a message without one': ({ messages }) => void (messages[0]!.id = 'm0'),
+    'changes an id': ({ messages }) => void (messages[1]!.id = 'm2'),
+    'changes the id of a call': ({ messages }) => void (messages[3]!.parts[0]!.id = 'c2'),
+    'changes the kind of a part': ({ messages }) => void (messages[1]!.parts[0]!.type = 'blob'),
+    'moves a part to another place': ({ messages }) => void messages[2]!.parts.reverse(),
+    'changes the kind of the record': (payload) => void (payload['kind'] = 'output'),
+    'puts a text where a message was': ({ messages }) => void (messages[1] = 'gone' as never),
+    'puts a text where the messages were': (payload) => void (payload.messages = 'gone' as never),
+    'puts a message in a list': ({ messages }) => void (messages[1] = [messages[1]] as never),
+    throws: () => {
+      throw new Error('no');
+    },
+    'returns a promise': async (payload) => payload,
+    'returns a text': () => 'gone',
+    'returns what is cyclic': (payload) => void (payload['self'] = payload),
+    'returns what is too deep': (payload) => void (payload['deep'] = nested(100_000)),
+  };
+  it.each(Object.entries(changes))('%s', (_, change) => {
+    expect(() => redact(change)).toThrow(expect.objectContaining({ code: 'SPANLEDGER_REDACTION_STRUCTURE' }));
+  });
+
+  it('exchanges two messages that nothing tells apart but their place', () => {
+    const say = (content: string): Message => ({ role: 'user', parts: [{ type: 'text', content }] });
+    const payload: Conversation = { kind: 'input', messages: [say('no'), say('yes')] };
+    expect(() => redact(({ messages }) => void messages.reverse(), payload)).toThrow('moved an element');
+    expect(() => redact(({ messages }) => ({ kind: 'input', messages: messages.toReversed() }), payload)).toThrow(
+      'moved an element',
+    );
+  });
+
+  it('and an id that is a secret is a change as well', () => {
+    const payload = conversation();
+    payload.messages[1]!.id = ['AKIA', 'QWERTYUIOPASDFG2'].join('');
+    expect(() => redact(() => undefined, payload)).toThrow(
+      expect.objectContaining({ code: 'SPANLEDGER_REDACTION_STRUCTURE' }),
+    );
+  });
+});
+
+describe('the copy of a payload', () => {
+  class Person {
+    name = 'Ann';
+    #secret = 'x';
+    get length(): number {
+      return this.#secret.length;
+    }
+  }
+
+  it.each<[string, unknown, unknown]>([
+    ['Map', new Map<unknown, unknown>([[1, new Map([['a', 'b']])]]), { '1': { a: 'b' } }],
+    ['Set', new Set(['a', new Set([1])]), ['a', [1]]],
+    ['Date', new Date(0), '1970-01-01T00:00:00.000Z'],
+    ['URL', new URL('http://a/b'), 'http://a/b'],
+    ['BigInt', [2n ** 70n], ['1180591620717411303424']],
+    ['large integer', 2 ** 60, '1152921504606846976'],
+    ['NaN and infinities', [Number.NaN, -Infinity, -0], ['NaN', '-Infinity', 0]],
+    ['Buffer', Buffer.from('hi'), 'aGk='],
+    ['typed array, in part', new Uint8Array([1, 2, 3, 4]).subarray(1, 3), 'AgM='],
+    ['ArrayBuffer', new Uint8Array([104, 105]).buffer, 'aGk='],
+    ['class instance', new Person(), { name: 'Ann' }],
+    [
+      'getter',
+      {
+        get a() {
+          return 'b';
+        },
+      },
+      { a: 'b' },
+    ],
+    ['toJSON', { toJSON: () => ({ a: new Set([1]) }) }, { a: [1] }],
+    [
+      'null, undefined, function, symbol',
+      { a: null, b: undefined, c: () => 1, d: Symbol('x'), e: [null, undefined] },
+      { e: ['', ''] },
+    ],
+    ['lone surrogate', 'a\ud800', 'a\ufffd'],
+    ['holes', Object.assign(Array.from({ length: 0 }), { 1: 1 }), ['', 1]],
+    ['Object.create(null)', Object.assign(Object.create(null), { a: 1 }), { a: 1 }],
+  ])('of a %s', (_, value, expected) => {
+    expect(copyPayload(value)).toEqual(expected);
+  });
+
+  it('takes no key __proto__', () => {
+    const copy = copyPayload(JSON.parse('{"__proto__":{"polluted":true},"a":1}'));
+    expect(Object.getOwnPropertyNames(copy)).toEqual(['a']);
+    expect(Object.getPrototypeOf(copy)).toBe(Object.prototype);
+    expect(Object.keys(copyPayload(new Map([['__proto__', { polluted: true }]])) as object)).toEqual([]);
+  });
+
+  it('may share, and then has it twice', () => {
+    const shared = { a: 1 };
+    const copy = copyPayload({ x: shared, y: shared }) as Record<string, object>;
+    expect(copy['x']).toEqual(copy['y']);
+    expect(copy['x']).not.toBe(copy['y']);
+  });
+
+  const cyclicMap = new Map<string, unknown>();
+  cyclicMap.set('self', [cyclicMap]);
+  const endless = { toJSON: (): unknown => ({ again: endless }) };
+  it.each<[string, unknown]>([
+    ['a cycle through a Map', cyclicMap],
+    ['a toJSON without end', endless],
+    ['100,000 levels', nested(100_000)],
+    [
+      'a getter that throws',
+      {
+        get a(): never {
+          throw new Error('no');
+        },
+      },
+    ],
+    ['a revoked proxy', revoked()],
+  ])('of %s is a typed error', (_, value) => {
+    expect(() => copyPayload({ value })).toThrow(expect.objectContaining({ code: 'SPANLEDGER_PAYLOAD' }));
+  });
+});
+
+function nested(levels: number): unknown {
+  let value: unknown = 'bottom';
+  for (let i = 0; i < levels; i += 1) value = [value];
+  return value;
+}
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}

@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { HINT } from '../src/redaction/secret-patterns.ts';
+import { SecretScrubber } from '../src/redaction/secret-scrubber.ts';
+import { toFields } from '../src/json-value.ts';
+import { SHAPE_COUNT, plantedSecrets } from './redaction-support.ts';
+
+const scrubber = new SecretScrubber();
+const secrets = plantedSecrets(SHAPE_COUNT * 4);
+
+describe('a secret', () => {
+  it.each(plantedSecrets(SHAPE_COUNT))('of the shape $shape is found', ({ text, secret }) => {
+    expect(HINT.test(text)).toBe(true);
+    const scrubbed = scrubber.text(text);
+    expect(scrubbed).not.toContain(secret);
+    expect(scrubbed).toContain('[REDACTED]');
+    expect(scrubber.text(scrubbed)).toBe(scrubbed);
+  });
+
+  it.each(plantedSecrets(SHAPE_COUNT))(
+    'of the shape $shape that is cut off leaves nothing behind',
+    ({ text, secret }) => {
+      const at = text.indexOf(secret);
+      for (const kept of [secret.length - 1, secret.length >> 1]) {
+        const limits = { stringMax: at + kept, itemsMax: 64, depthMax: 6, totalMax: 16_384 };
+        const fields = scrubber.fields(toFields({ note: text }, limits)!);
+        expect(fields['note']).not.toContain(secret.slice(0, kept).slice(-16));
+        expect(fields['note']).toMatch(/…\[truncated:\d+\]$/);
+      }
+    },
+  );
+
+  it('is found at any depth, in keys, and many to a text', () => {
+    const all = secrets.map(({ text }) => text).join('\n');
+    const fields = scrubber.fields({ a: [{ b: [all] }], [secrets[0]!.secret]: 'x' });
+    for (const { secret } of secrets) expect(JSON.stringify(fields)).not.toContain(secret);
+  });
+
+  it('is a field of its name, whatever its value', () => {
+    expect(
+      scrubber.fields({
+        password: 'hunter2',
+        user_api_key: ['a', 'b'],
+        'http.request.header.cookie': 'a=b',
+        accessToken: 7,
+      }),
+    ).toEqual({
+      password: '[REDACTED]',
+      user_api_key: '[REDACTED]',
+      'http.request.header.cookie': '[REDACTED]',
+      accessToken: '[REDACTED]',
+    });
+  });
+
+  it('can be joined by who has the key', () => {
+    const keyed = new SecretScrubber(Buffer.from('0123456789abcdef'));
+    const other = new SecretScrubber(Buffer.from('fedcba9876543210'));
+    const { secret } = secrets[0]!;
+    const mark = keyed.text(secret);
+    expect(mark).toMatch(/^\[REDACTED:[0-9a-f]{16}\]$/);
+    expect(keyed.text(`again ${secret} here`)).toBe(`again ${mark} here`);
+    expect(keyed.text(`password=${secret}`)).toBe(`password=${mark}`);
+    expect(other.text(secret)).not.toBe(mark);
+  });
+});
+
+describe('what is no secret', () => {
+  it.each([
+    'Basic authentication is required',
+    'Basic Authentication failed',
+    'the bearer of this letter',
+    'https://user@example.com:8443/a?b=c',
+    'http://[::1]:3000/tokens/12',
+    'token: expired',
+    'risk-assessment-of-the-whole-department',
+    'disk-usage-of-cluster-12-in-region-7',
+    '0198c5a0-7b1e-7c3a-9d55-3f1f0a2b4c5d',
+    'a'.repeat(64),
+    '4bf92f3577b34da6a3ce929d0e0e4736',
+    'gpt-4o-2024-08-06 used 1200 tokens: 3 keys',
+    'chatcmpl-9x8y7z6w5v4u3t2s1r',
+    'SELECT id FROM sessions WHERE key = ?',
+  ])('stays: %s', (text) => {
+    expect(scrubber.text(text)).toBe(text);
+  });
+
+  it('stays, and is not even copied', () => {
+    const fields = { input_tokens: 12, token_kind: 'jwt', secret: false, tags: ['a', { route: '/keys/:id' }] };
+    expect(scrubber.fields(fields)).toBe(fields);
+  });
+});
+
+describe('a hostile text', () => {
+  const UNITS = [
+    'sk-',
+    'sk-a',
+    'eyJ',
+    '-eyJa',
+    'eyJaaaaaaaa.',
+    '://',
+    '://a:',
+    '://a:b',
+    '://a:@',
+    '@',
+    'key',
+    'key_',
+    'key=',
+    'password',
+    'password:',
+    'pass"',
+    'Bearer ',
+    'bearer a',
+    'Basic Aa',
+    '-----BEGIN ',
+    '-----BEGIN PRIVATE KEY-----',
+    '-----BEGIN A',
+    'AKIA',
+    'SG.',
+    'xox',
+    'gl-',
+    ' ',
+    '"',
+    '\\"',
+    '=',
+    'cookie:',
+    'cookie: "',
+    'SUAAAAAAAAAA',
+    'hooks.slack.com/services/',
+    'token token=',
+    'a',
+    'A1',
+    '…[truncated:',
+    'ghp_',
+    'key-abcdef12',
+  ];
+
+  it.each(UNITS)('of %j costs time in proportion to its length', (unit) => {
+    // Sixteen times as long as an event can be: what is linear takes milliseconds, what is quadratic does not end within the test's time.
+    const text = unit.repeat(Math.ceil(2 ** 20 / unit.length));
+    expect(scrubber.text(text).length).toBeGreaterThan(0);
+  });
+});
