@@ -310,7 +310,7 @@ describe('flush and shutdown', () => {
 });
 
 describe('delivery', () => {
-  it('keeps at most 4,096 writes in flight, and starts them in ledger order', async () => {
+  it('keeps at most 1,024 writes in flight, and starts them in ledger order', async () => {
     const stored = memorySink();
     const order: string[] = [];
     let inFlight = 0;
@@ -334,7 +334,7 @@ describe('delivery', () => {
     const scopes = [newScope(), newScope()];
     const ids = Array.from({ length: 10_000 }, (_, n) => pipeline.emit(scopes[n % 2]!, { event: 'tool_exec' }));
     await pipeline.flush();
-    expect(most).toBe(4_096);
+    expect(most).toBe(1_024);
     expect(order.filter((id) => !id.startsWith(pipeline.instance.run.id))).toEqual(ids);
   });
 
