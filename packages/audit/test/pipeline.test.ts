@@ -324,7 +324,7 @@ describe('delivery', () => {
         most = Math.max(most, (inFlight += 1));
         // The gate opens a few turns after the window is full, when it would have overflowed. Every seventh passes at once,
         // so that the window is not filled in whole turns.
-        if (most === 4_096) setTimeout(open, 20);
+        if (most === 1_024) setTimeout(open, 20);
         if (event.seq % 7 > 0) await gate;
         inFlight -= 1;
         return stored.writeEvent(event);

@@ -144,12 +144,12 @@ describe('a hostile text', () => {
 
 it('the look before the patterns never keeps a text from them', () => {
   const pieces = fc.constantFrom(...UNITS, ...secrets.flatMap(({ text, secret }) => [text, secret]));
+  const texts = fc
+    .array(fc.oneof(pieces, fc.string({ maxLength: 4 })), { maxLength: 6 })
+    .map((parts) => parts.join(''));
   const patterns = [...WHOLE_SECRETS, ...NAMED_SECRETS, ASSIGNMENT];
-  fc.assert(
-    fc.property(fc.array(fc.oneof(pieces, fc.string({ maxLength: 4 })), { maxLength: 6 }), (parts) => {
-      const text = parts.join('');
-      if (patterns.some((pattern) => text.search(pattern) !== -1)) expect(mayHoldSecret(text)).toBe(true);
-    }),
-    { numRuns: 3_000 },
-  );
+  const missed = fc.sample(texts, 5_000).filter((text) => {
+    return !mayHoldSecret(text) && patterns.some((pattern) => text.search(pattern) !== -1);
+  });
+  expect(missed).toEqual([]);
 });
