@@ -30,7 +30,7 @@ describe.each(['express4', 'express5'])('%s', (version) => {
     start: async (options) => {
       const events = taskEvents(options);
       const app = express();
-      app.use(spanledger(), compression({ threshold: 0 }) as unknown as RequestHandler);
+      app.use(spanledger(), compression({ threshold: 0 }));
       app.get('/events/:taskId', events);
       const { server, url } = await listen(app);
       return {

@@ -19,4 +19,3 @@ export type { SpanPlan } from './span-builder.ts';
 export { EventStream, type HeardEvent } from './event-stream.ts';
 export { RawStream } from './raw-stream.ts';
 export { testTaskEvents } from './task-events-suite.ts';
-export type { SuiteBus, SuiteOptions, TaskEventsHarness, TaskEventsServer } from './task-events-suite.ts';

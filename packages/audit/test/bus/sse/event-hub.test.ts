@@ -218,7 +218,7 @@ describe('the hub, whatever the order of things', () => {
             expect(page.heard.filter(({ name }) => name === 'lagged')).toEqual([]);
             expect(page.heard.map(({ data }) => data.seq).filter((seq) => (seq ?? 0) > page.since)).toEqual(all);
           }
-          for (const fire of [...timers]) fire();
+          for (const fire of timers) fire();
           expect(hub.held).toEqual({ clients: 0, tasks: 0, bytes: 0 });
           expectNobodyListens(bus, end === 'close bus');
           expect(timers.size).toBe(0);
@@ -313,6 +313,60 @@ describe('bounds of the hub', () => {
     for (const fire of timers) fire();
     expect(destroyed).toBe(1);
     expect(hub.held).toEqual({ clients: 0, tasks: 0, bytes: 0 });
+  });
+
+  it('time: a task is left alone while it has a client, and forgotten a while after the last one has left', () => {
+    const bus = createEventBus();
+    const { clock, timers } = manualClock();
+    const hub = new EventHub(resolveTaskEvents({ bus }), clock);
+    const [first, second] = [visit(hub, TASK), visit(hub, TASK)];
+    first?.leave();
+    expect(timers.size).toBe(0);
+    second?.leave();
+    expect(timers.size).toBe(1);
+    const back = visit(hub, TASK);
+    expect(timers.size).toBe(0);
+    back?.leave();
+    back?.leave();
+    expect([timers.size, bus.wants('tool_exec')]).toEqual([1, true]);
+    for (const fire of timers) fire();
+    expect(hub.held).toEqual({ clients: 0, tasks: 0, bytes: 0 });
+    expect(bus.wants('tool_exec')).toBe(false);
+  });
+
+  it('a slow client is told of what it would have had, and not of what its filter leaves out', async () => {
+    const bus = createEventBus();
+    const hub = new EventHub(resolveTaskEvents({ bus, eventsMax: 2 }), manualClock().clock);
+    let [text, takes] = ['', false];
+    const filter = { sessionId: 's', chunks: false };
+    const slow = outlet((more) => ((text += more), takes));
+    const client = hub.connect({ taskId: TASK, filter, lastEventId: undefined }, () => slow);
+    await turn();
+    for (let seq = 1; seq <= 10; seq += 1) {
+      bus.publish(busEvent('tool_exec', { run_id: RUN, seq, session_id: seq % 4 === 0 ? 's' : 't' }));
+      await turn();
+    }
+    takes = true;
+    client?.resume();
+    expect(text).toMatch(/"dropped":2\}\n\n$/);
+    hub.close();
+  });
+
+  it('a quick client loses nothing to a burst that is more than the memory of the task', async () => {
+    const bus = createEventBus();
+    const hub = new EventHub(resolveTaskEvents({ bus, eventsMax: 4 }), manualClock().clock);
+    let text = '';
+    const request = { taskId: TASK, filter: everything, lastEventId: undefined };
+    hub.connect(request, () => outlet((more) => ((text += more), true)));
+    for (let seq = 1; seq <= 40; seq += 1) {
+      bus.publish(busEvent('tool_exec', { run_id: RUN, seq }));
+      // The bus has had its turn, and the hub's is still to come.
+      for (let i = 0; i < 10; i += 1) await Promise.resolve();
+    }
+    await turn();
+    await turn();
+    expect(text.match(/^id: run-1:\d+$/gm)).toHaveLength(40);
+    hub.close();
   });
 
   it('chunks take the place of events only where somebody has asked for them', async () => {
