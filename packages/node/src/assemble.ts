@@ -51,6 +51,7 @@ function openPipeline(config: ResolvedConfig): Pick<Assembly, 'pipeline' | 'jour
       sink,
       journal,
       attempts,
+      bus: config.bus,
       producer: config.producer,
       signing: config.signing && keys && { mode: config.signing.mode, keys },
       redaction: config.redaction,

@@ -1,4 +1,5 @@
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
+import type { EventBus } from '@spanledger/audit/bus';
 import type { DesignationRules, RedactionOptions, SigningKeys, SigningOptions } from '@spanledger/audit';
 import type { ConnectNatsOptions, StreamOptions } from '@spanledger/jetstream';
 import type { TrustInbound } from '@spanledger/otel';
@@ -82,6 +83,11 @@ export interface SpanledgerConfig {
    * - a store of one's own, closed at shutdown.
    */
   readonly attempts?: 'memory' | 'kv' | 'kv-or-memory' | AttemptStore;
+  /**
+   * Live progress: gets every event that the ledger has stored (`createEventBus`). It stays the application's, and open at
+   * shutdown. Default: none.
+   */
+  readonly bus?: EventBus;
   /** Default: nothing is signed, unless the environment has a key; `false`: nothing, whatever the environment has. */
   readonly signing?: SigningConfig | false;
   /** What is taken out of events before they are sealed. Default: secrets of known shapes. */
@@ -128,6 +134,7 @@ export const CONFIG_KEYS = Object.keys({
   sink: true,
   journal: true,
   attempts: true,
+  bus: true,
   signing: true,
   redaction: true,
   envelope: true,

@@ -12,6 +12,8 @@ export {
   workflow,
 } from '@spanledger/audit';
 export type { PipelineHealth } from '@spanledger/audit';
+export { createEventBus } from '@spanledger/audit/bus';
+export type { EventBus } from '@spanledger/audit/bus';
 export type { JournalConfig, NatsConfig, SigningConfig, SpanledgerConfig, StartConfig } from './config.ts';
 export { flush, health } from './handle.ts';
 export type { SpanledgerHandle, SpanledgerHealth } from './handle.ts';

@@ -1,4 +1,5 @@
 import { genai, http } from '@spanledger/audit';
+import type { EventBus } from '@spanledger/audit/bus';
 import type { DesignationRules, RedactionOptions } from '@spanledger/audit';
 import type { TrustInbound } from '@spanledger/otel';
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
@@ -27,6 +28,7 @@ export interface ResolvedConfig {
   readonly journal: ResolvedJournal | undefined;
   /** `undefined`: attempts are counted in this process alone. */
   readonly attempts: AttemptStore | ResolvedBucket | undefined;
+  readonly bus: EventBus | undefined;
   /** `undefined`: nothing is signed. */
   readonly signing: ResolvedSigning | undefined;
   readonly redaction: RedactionOptions | undefined;
@@ -79,6 +81,7 @@ export function resolveConfig(
     sink: config.sink,
     journal: resolveJournal(config.journal, env['SPANLEDGER_JOURNAL_DIR']),
     attempts: resolveAttempts(config.attempts, env['SPANLEDGER_ATTEMPTS'], () => resolveNats(config.nats, env)),
+    bus: config.bus,
     signing: resolveSigning(config.signing, env),
     redaction: config.redaction,
     envelope: config.envelope,

@@ -49,6 +49,16 @@ describe('start(), in a file of its own', () => {
     expect((await readLedger(nats.url)).runs).toHaveLength(before + 1);
   });
 
+  it('gives the bus of the application what the ledger has stored', async () => {
+    const env = { OTEL_SERVICE_NAME: 'with-bus', SPANLEDGER_NATS_URL: nats.url };
+    const script = new NodeProcess('live-progress.mjs', { load: 'with-bus.mjs', env });
+    const heard = await script.says(/heard (.*)/);
+    expect(heard).toBe('invocation_started report_exported http_request invocation_complete');
+    await script.ended();
+    expect(script.stderr).toBe('');
+    expect(await eventsOf('with-bus')).toEqual(expect.arrayContaining(heard.split(' ')));
+  });
+
   it('does not wait for a server', async () => {
     const script = new NodeProcess('express.mjs', {
       load: 'spanledger.mjs',

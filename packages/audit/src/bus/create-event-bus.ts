@@ -29,6 +29,11 @@ export interface EventBus {
    *   `SPANLEDGER_BUS_FULL`; `SPANLEDGER_VALUE` for an id and `SPANLEDGER_OPTION` for a buffer that cannot be
    */
   readonly subscribe: (options: SubscriptionOptions) => Subscription;
+  /**
+   * Whether publishing an event of this name would change anything: somebody listens to some task, or the event ends one.
+   * For who has to make the event first, and could save that.
+   */
+  readonly wants: (event: string) => boolean;
   /** Ends all subscriptions; what waits in them can still be taken. Doing it again does nothing. */
   readonly close: () => void;
 }
@@ -38,6 +43,7 @@ export function createEventBus(options: EventBusOptions = {}): EventBus {
   const bus = new TaskBus(resolveBusOptions(options));
   return {
     publish: (event) => bus.publish(event),
+    wants: (event) => bus.wants(event),
     subscribe: (subscription) => bus.subscribe(subscription),
     close: () => bus.close(),
   };
@@ -67,6 +73,10 @@ class TaskBus {
     const result = this.#tasks.get(taskId)?.publish(event, { terminal, chunk }) ?? NOBODY;
     if (terminal) this.#finish(taskId);
     return result;
+  }
+
+  wants(event: string): boolean {
+    return !this.#closed && (this.#subscribers > 0 || this.#options.terminalEvents.has(event));
   }
 
   subscribe(options: SubscriptionOptions): Subscription {

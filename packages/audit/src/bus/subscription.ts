@@ -1,4 +1,5 @@
 import { diag } from '@opentelemetry/api';
+import { SpanledgerError } from '@spanledger/protocol';
 import type { BusEvent, BusEventItem, BusItem } from './bus-event.ts';
 import type { ResolvedSubscription } from './bus-options.ts';
 import { SubscriberBuffer } from './subscriber-buffer.ts';
@@ -10,7 +11,11 @@ const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
  * terminal event, by `close`, by leaving the loop, or with the bus.
  */
 export interface Subscription extends AsyncIterableIterator<BusItem> {
-  /** Waits for the next item, without a deadline. What was waiting when the task ended can still be taken. */
+  /**
+   * Waits for the next item, without a deadline. What was waiting when the task ended can still be taken.
+   *
+   * @throws SpanledgerError `SPANLEDGER_BUS_FULL`, as a rejection, if 1,024 calls of it are waiting already
+   */
   next(): Promise<IteratorResult<BusItem, undefined>>;
   return(): Promise<IteratorResult<BusItem, undefined>>;
   /**
@@ -26,6 +31,8 @@ export interface Subscription extends AsyncIterableIterator<BusItem> {
 
 /** Items that a listener is called with before other listeners have their turn. */
 const BATCH_MAX = 64;
+/** I7: calls of `next` that may wait at once, of one subscription. */
+const WAITING_MAX = 1_024;
 const DONE = { done: true, value: undefined } as const;
 
 /** The bus's side of a subscription, and behind `Subscription` the listener's. */
@@ -87,6 +94,10 @@ export class Subscriber implements Subscription {
     const value = this.#buffer.take();
     if (value !== undefined) return Promise.resolve({ done: false, value });
     if (this.#ended) return Promise.resolve(DONE);
+    if (this.#waiting.length >= WAITING_MAX) {
+      const message = `${WAITING_MAX} calls of next() are waiting for an item of this subscription already`;
+      return Promise.reject(new SpanledgerError('SPANLEDGER_BUS_FULL', message));
+    }
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 

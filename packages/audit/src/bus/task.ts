@@ -31,9 +31,10 @@ export class Task {
     if (audience.length === 0) return NOBODY;
     const item = snapshot(event);
     const present = audience.filter((subscriber) => !subscriber.ended);
+    const arrival = this.#order.arrival(item.event);
     // A terminal event is never dropped, not even when a late one has overtaken it.
-    const overtaken = this.#order.isOvertaken(item.event) && !kind.terminal;
-    return overtaken ? missedBy(present) : deliver(present, item, kind.terminal);
+    if (arrival === 'next' || kind.terminal) return deliver(present, item, kind.terminal);
+    return arrival === 'copy' ? NOBODY : missedBy(present);
   }
 }
 

@@ -4,6 +4,7 @@ import type { WorkflowContext } from '@spanledger/otel/internal';
 import { UnsignedEventError, eventId, timerMs } from '@spanledger/protocol';
 import type { AttemptStore, Jwks, SealedTranscript, WriteOutcome } from '@spanledger/protocol';
 import type { AuditPipeline, Durability, ShutdownOptions } from '../audit-pipeline.ts';
+import { StoredEvents } from '../bus/stored-events.ts';
 import type { Delivery } from '../delivery/delivery.ts';
 import { Outbox } from '../delivery/outbox.ts';
 import type { EventInput } from '../event-input.ts';
@@ -57,6 +58,7 @@ class Pipeline implements AuditPipeline {
   readonly #durable: DurableEmission;
   readonly #sink: SinkCondition;
   readonly #transcripts: TranscriptWriter;
+  readonly #bus: StoredEvents | undefined;
   #metrics: PipelineMetrics | undefined;
   #shutdown: Promise<void> | undefined;
   /** Nothing is kept any more. Until then it is, so that what ends while a service shuts down is not lost. */
@@ -70,6 +72,7 @@ class Pipeline implements AuditPipeline {
     this.#sealer = new Sealer(options);
     this.#sink = new SinkCondition(options.sink.name);
     this.#transcripts = new TranscriptWriter(options.sink);
+    this.#bus = options.bus && new StoredEvents(options.bus);
     this.#outbox = new Outbox({
       ...options,
       onOutcome: (delivery, outcome) => this.#settled(delivery, outcome),
@@ -214,6 +217,8 @@ class Pipeline implements AuditPipeline {
     }
     if (!this.#losses.open.empty && this.#outbox.accepting) this.#losses.drainSoon();
     this.#awaited.tell(event, outcome);
+    // After all else: audit first, then bus. What is stored for a second time has been there.
+    if (outcome.status === 'stored' && !wasStored) this.#bus?.publish(event);
   }
 
   #refuseClosed(): undefined {

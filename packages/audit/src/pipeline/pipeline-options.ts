@@ -1,5 +1,6 @@
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
 import type { AttemptStore, AuditSink, EnvelopeForm } from '@spanledger/protocol';
+import type { EventBus } from '../bus/create-event-bus.ts';
 import type { Journal } from '../journal/journal.ts';
 import { resolveRedaction } from '../redaction/redaction-options.ts';
 import type { RedactionOptions, ResolvedRedaction } from '../redaction/redaction-options.ts';
@@ -23,6 +24,11 @@ export interface AuditPipelineOptions {
    * it. Default: this process counts, and forgets when it ends.
    */
   readonly attempts?: AttemptStore | undefined;
+  /**
+   * Gets every event that the sink has stored, and not what was refused or lost; nor the ledger's events about itself. It stays the
+   * caller's, and open at shutdown. Default: none.
+   */
+  readonly bus?: EventBus | undefined;
   /** `entity_type` of events that do not say. Default `agent`. */
   readonly entityType?: string;
   /** `service.version`, as a rule. */
@@ -56,6 +62,7 @@ export interface ResolvedPipelineOptions {
   readonly sink: AuditSink;
   readonly journal: Journal | undefined;
   readonly attempts: AttemptStore | undefined;
+  readonly bus: EventBus | undefined;
   readonly entityType: string;
   readonly agentVersion: string | undefined;
   readonly orgId: string | undefined;
@@ -98,6 +105,7 @@ export function resolvePipelineOptions(options: AuditPipelineOptions): ResolvedP
     sink: options.sink,
     journal: options.journal,
     attempts: attemptStore(options.attempts),
+    bus: eventBus(options.bus),
     entityType: own('entityType', options.entityType) ?? 'agent',
     agentVersion: own('agentVersion', options.agentVersion),
     orgId: own('orgId', options.orgId),
@@ -122,6 +130,12 @@ function attemptStore(store: AttemptStore | undefined): AttemptStore | undefined
   const usable = store === undefined || (typeof store.read === 'function' && typeof store.write === 'function');
   if (usable) return store;
   throw new SpanledgerError('SPANLEDGER_OPTION', 'attempts must be an AttemptStore: an object with `read` and `write`');
+}
+
+function eventBus(bus: EventBus | undefined): EventBus | undefined {
+  const usable = bus === undefined || (typeof bus?.publish === 'function' && typeof bus.wants === 'function');
+  if (usable) return bus;
+  throw new SpanledgerError('SPANLEDGER_OPTION', 'bus must be an EventBus, as createEventBus makes it');
 }
 
 function defaultQueueMaxBytes({ journal }: AuditPipelineOptions, eventMaxBytes: number): number {

@@ -101,6 +101,18 @@ describe('an iterator', () => {
     const results = await Promise.all([...early, subscription.next()]);
     expect(results.map(({ value }) => value?.type === 'event' && value.event.seq)).toEqual([1, 2, 3]);
   });
+
+  it('has at most 1,024 calls of next waiting: one more is rejected, and nothing else is harmed', async () => {
+    const bus = createEventBus();
+    const subscription = bus.subscribe({ taskId: TASK });
+    const waiting = Array.from({ length: 1_024 }, () => subscription.next());
+    await expect(subscription.next()).rejects.toMatchObject({ code: 'SPANLEDGER_BUS_FULL' });
+    bus.publish(busEvent('tool_exec', { seq: 1 }));
+    expect(await waiting.shift()).toMatchObject({ value: { event: { seq: 1 } } });
+    waiting.push(subscription.next());
+    subscription.close();
+    expect(await Promise.all(waiting)).toEqual(waiting.map(() => ({ done: true, value: undefined })));
+  });
 });
 
 describe('what is published', () => {
