@@ -13,14 +13,15 @@ type Fields = Readonly<Record<string, JsonValue>>;
 
 /** What the ledger says of itself: no policy of an application has a say in it (I9). */
 const OWN_EVENTS: ReadonlySet<string> = new Set(LEDGER_EVENTS);
-/** Events by which readers tell steps, attempts and outcomes apart, and the `fields` that they do it with: a policy cannot change them. */
+/** Events by which readers tell steps, attempts, outcomes and transcripts apart, and the `fields` that they do it with: a policy cannot change them. */
 const LIFECYCLE_EVENTS: ReadonlySet<string> = new Set([
   ...ORCHESTRATOR_EVENTS,
   'invocation_started',
   'invocation_complete',
   'invocation_cancelled',
+  'transcript_recorded',
 ]);
-const STRUCTURE = ['step', 'parent', 'status', 'dispatched', 'dispatched_more'] as const;
+const STRUCTURE = ['step', 'parent', 'status', 'dispatched', 'dispatched_more', 'transcript'] as const;
 const UNREADABLE: Fields = { '…': '[unreadable]' };
 const WITHHELD: Fields = { '…': '[redaction failed]' };
 
@@ -60,7 +61,7 @@ export class Redactor {
       tokensUnavailable: input.tokensUnavailable,
       requestId: text(input.requestId),
     };
-    return eventInput(input.event, input, details, fields);
+    return eventInput(input.event, input, details, fields, input.said);
   }
 
   /** I6: what is no plain JSON after all (a pipeline is given it directly) loses its payload here, and not its event. */
