@@ -6,7 +6,14 @@ import { assertLedger, assertValidEvents } from '@spanledger/testkit';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import type { Sampler, SpanExporter, SpanLimits, SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { AuditSpanProcessor, createAuditPipeline, memorySink } from '../src/index.ts';
-import type { AuditPipeline, AuditPipelineOptions, AuditSpanExporter, DesignationRules, LifecycleMode, MemorySink } from '../src/index.ts';
+import type {
+  AuditPipeline,
+  AuditPipelineOptions,
+  AuditSpanExporter,
+  DesignationRules,
+  LifecycleMode,
+  MemorySink,
+} from '../src/index.ts';
 
 export interface Traced {
   readonly provider: NodeTracerProvider;
@@ -40,7 +47,14 @@ export interface TracedOptions {
 
 /** A real tracer provider with our processors, and a pipeline into memory. Nothing global is touched. */
 export function traced(options: TracedOptions = {}): Traced {
-  const { rules = [], lifecycle = 'with-events', also = [], maxTranscriptBytes = 0, pipelineOptions, ...config } = options;
+  const {
+    rules = [],
+    lifecycle = 'with-events',
+    also = [],
+    maxTranscriptBytes = 0,
+    pipelineOptions,
+    ...config
+  } = options;
   const sink = memorySink({ maxTranscriptBytes });
   const pipeline = createAuditPipeline({ producer: 'test-agent', sink, lifecycle, ...pipelineOptions });
   const processor = new AuditSpanProcessor({ pipeline, rules });

@@ -28,7 +28,11 @@ const on = (options: TracedOptions = {}): Traced =>
   });
 
 /** One call of a model, and what the ledger says of it. */
-async function call(subject: Traced, attributes: Attributes, tell: (span: Span) => unknown = () => {}): Promise<TestEvent> {
+async function call(
+  subject: Traced,
+  attributes: Attributes,
+  tell: (span: Span) => unknown = () => {},
+): Promise<TestEvent> {
   const span = subject.tracer.startSpan('chat m', { attributes: { ...CHAT, ...attributes } }, inRun());
   tell(span);
   span.end();
@@ -62,9 +66,20 @@ describe('what a GenAI span says', () => {
     const subject = on();
     const event = await call(subject, { ...MESSAGES, 'gen_ai.conversation.id': 'conv' });
     expect(references(event)).toEqual(
-      ['input', 'output'].map((kind) => ({ kind, seq: '0', chunks: 1, digest: expect.stringMatching(/^[0-9a-f]{64}$/) })),
+      ['input', 'output'].map((kind) => ({
+        kind,
+        seq: '0',
+        chunks: 1,
+        digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+      })),
     );
-    const key = { producer: 'test-agent', taskId: event.run_id, sessionId: 'conv', requestId: event['span_id'], seq: 0n };
+    const key = {
+      producer: 'test-agent',
+      taskId: event.run_id,
+      sessionId: 'conv',
+      requestId: event['span_id'],
+      seq: 0n,
+    };
     expect(recordsOf(subject, event)).toEqual([
       { ...key, kind: 'input', content: INPUT, ts: expect.any(String) },
       { ...key, kind: 'output', content: OUTPUT, ts: expect.any(String) },
@@ -98,7 +113,7 @@ describe('what a GenAI span says', () => {
   });
 
   const system = [{ type: 'text', content: 'be kind' }];
-  const event = (name: string, attributes: Attributes) => (span: Span) => span.addEvent(name, attributes);
+  const telling = (name: string, attributes: Attributes) => (span: Span) => span.addEvent(name, attributes);
   it.each<[string, Attributes, ((span: Span) => unknown) | undefined, object]>([
     [
       'system instructions and messages',
@@ -115,7 +130,7 @@ describe('what a GenAI span says', () => {
     [
       'an event with the details of the operation',
       {},
-      event('gen_ai.client.inference.operation.details', {
+      telling('gen_ai.client.inference.operation.details', {
         ...MESSAGES,
         'gen_ai.system_instructions': JSON.stringify(system),
       }),
@@ -129,7 +144,10 @@ describe('what a GenAI span says', () => {
     ],
     [
       'prompt and completion as messages',
-      { 'gen_ai.prompt': '[{"role":"user","content":"Hi"}]', 'gen_ai.completion': '[{"role":"assistant","content":"Hello"}]' },
+      {
+        'gen_ai.prompt': '[{"role":"user","content":"Hi"}]',
+        'gen_ai.completion': '[{"role":"assistant","content":"Hello"}]',
+      },
       undefined,
       { input: [{ role: 'user', content: 'Hi' }], output: [{ role: 'assistant', content: 'Hello' }] },
     ],
@@ -188,7 +206,10 @@ describe('what a GenAI span says', () => {
       {},
       (span) =>
         span
-          .addEvent('gen_ai.user.message', { 'gen_ai.system': 'az', 'gen_ai.event.content': '{"role":"user","content":"Hi"}' })
+          .addEvent('gen_ai.user.message', {
+            'gen_ai.system': 'az',
+            'gen_ai.event.content': '{"role":"user","content":"Hi"}',
+          })
           .addEvent('gen_ai.choice', { 'gen_ai.event.content': 'no JSON {' }),
       { input: [{ role: 'user', content: 'Hi' }], output: [{ role: 'assistant', content: 'no JSON {' }] },
     ],
@@ -198,7 +219,12 @@ describe('what a GenAI span says', () => {
       undefined,
       { input: '[{"role":"user","parts":[{"ty' },
     ],
-    ['the current form before the older ones', { ...MESSAGES, 'gen_ai.prompt': 'old' }, undefined, { input: INPUT, output: OUTPUT }],
+    [
+      'the current form before the older ones',
+      { ...MESSAGES, 'gen_ai.prompt': 'old' },
+      undefined,
+      { input: INPUT, output: OUTPUT },
+    ],
     ['nothing', { 'gen_ai.input.messages': '' }, undefined, {}],
   ])('is found in %s', async (_, attributes, tell, expected) => {
     const subject = on();
@@ -210,9 +236,9 @@ describe('what a GenAI span says', () => {
     const spanOf = (attributes: Attributes): Span => subject.tracer.startSpan('any', { attributes }, inRun());
     spanOf({ ...MESSAGES, 'forge.audit.event': 'agent_called' }).end();
     spanOf(MESSAGES).end();
-    const [event, ...others] = (await subject.events()).filter(({ event }) => event === 'agent_called');
+    const [called, ...others] = (await subject.events()).filter(({ event }) => event === 'agent_called');
     expect(others).toEqual([]);
-    expect(contentsOf(subject, event!)).toEqual({ input: INPUT, output: OUTPUT });
+    expect(contentsOf(subject, called!)).toEqual({ input: INPUT, output: OUTPUT });
     expect(subject.pipeline.health().transcripts?.stored).toBe(2);
   });
 
@@ -238,19 +264,24 @@ describe('off, as it is by default', () => {
   });
 
   it('rules at the level payload record what they did, on or off', async () => {
-    const fields = { prompt_messages: MESSAGES['gen_ai.input.messages'], completion: MESSAGES['gen_ai.output.messages'] };
+    const fields = {
+      prompt_messages: MESSAGES['gen_ai.input.messages'],
+      completion: MESSAGES['gen_ai.output.messages'],
+    };
     const rules = genai({ level: 'payload' });
     expect((await call(traced({ rules }), MESSAGES)).fields).toMatchObject(fields);
     expect((await call(on({ rules }), MESSAGES)).fields).toMatchObject(fields);
   });
 
-  it('it cannot be turned on where the sink takes none, or with what is no option', () => {
+  it('and it cannot be turned on where the sink takes none, or with what is no option', () => {
     const sink = memorySink();
     const error = expect.objectContaining({ code: 'SPANLEDGER_OPTION' });
     expect(() => createAuditPipeline({ producer: 'p', sink, transcripts: true })).toThrow(error);
     const taking = memorySink({ maxTranscriptBytes: 1 });
     for (const transcripts of ['on', 1, null, { contentMax: 0 }, { contentMax: 2 ** 40 }, { contentMax: '9' }]) {
-      expect(() => createAuditPipeline({ producer: 'p', sink: taking, transcripts: transcripts as true })).toThrow(error);
+      expect(() =>
+        createAuditPipeline({ producer: 'p', sink: taking, transcripts: transcripts as unknown as true }),
+      ).toThrow(error);
     }
   });
 });
@@ -259,10 +290,18 @@ describe('redaction', () => {
   it('comes first: a policy sees the messages, and secrets are taken out', async () => {
     const secret = ['AKIA', 'QWERTYUIOPASDFG2'].join('');
     const policy = (payload: Record<string, unknown>): Record<string, unknown> => {
-      for (const message of (payload['content'] ?? []) as typeof INPUT) message.parts[0]!.content = 'gone';
+      for (const message of (payload['content'] ?? []) as typeof OUTPUT) message.parts[0]!.content = 'gone';
       return payload;
     };
-    const said = JSON.stringify([{ role: 'user', parts: [{ type: 'text', content: 'I am Ann' }, { type: 'text', content: secret }] }]);
+    const said = JSON.stringify([
+      {
+        role: 'user',
+        parts: [
+          { type: 'text', content: 'I am Ann' },
+          { type: 'text', content: secret },
+        ],
+      },
+    ]);
     const subject = on({ pipelineOptions: { redaction: { policy } } });
     const event = await call(subject, { 'gen_ai.input.messages': said });
     const parts = [
@@ -288,9 +327,11 @@ describe('redaction', () => {
   });
 
   it('of events does not reach the digests, and no event is too large for them', async () => {
-    const fields = () => Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`${'"'.repeat(120)}${i}`, '\0'.repeat(200)]));
+    const fields = () =>
+      Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`${'"'.repeat(120)}${i}`, '\0'.repeat(200)]));
     const rules = [{ when: { name: 'chat m' }, event: 'llm_call', level: 'payload' as const, fields }];
-    const policy = (payload: Record<string, unknown>) => ('content' in payload ? payload : { transcripts: 'mine', ...payload });
+    const policy = (payload: Record<string, unknown>) =>
+      'content' in payload ? payload : { transcripts: 'mine', ...payload };
     const subject = on({ rules, pipelineOptions: { redaction: { policy }, eventMaxBytes: 32_768 } });
     const event = await call(subject, MESSAGES);
     expect(JSON.stringify(event)).toContain('truncated');
@@ -301,7 +342,10 @@ describe('redaction', () => {
 describe('what cannot be stored', () => {
   it('because it is too large is not, and counted', async () => {
     const subject = on({ pipelineOptions: { transcripts: { contentMax: 2_000 } } });
-    const event = await call(subject, { 'gen_ai.input.messages': 'x'.repeat(2_001), 'gen_ai.output.messages': 'x'.repeat(2_000) });
+    const event = await call(subject, {
+      'gen_ai.input.messages': 'x'.repeat(2_001),
+      'gen_ai.output.messages': 'x'.repeat(2_000),
+    });
     expect(references(event).map(({ kind }) => kind)).toEqual(['output']);
     expect(subject.pipeline.health().transcripts).toMatchObject({ unsealed: 1, stored: 1 });
   });

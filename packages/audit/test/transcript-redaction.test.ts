@@ -1,5 +1,5 @@
 import { readTranscript } from '@spanledger/protocol';
-import type { TranscriptRecord } from '@spanledger/protocol';
+import type { AuditEvent, TranscriptRecord } from '@spanledger/protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { audit, createAuditPipeline, getPipeline, memorySink, registerPipeline } from '../src/index.ts';
@@ -41,12 +41,15 @@ function begin(policy?: RedactionPolicy): MemorySink {
   return sink;
 }
 
+const recordedIn = (sink: MemorySink): AuditEvent =>
+  eventsOf(sink).find(({ event }) => event === 'transcript_recorded')!;
+
 /** What is stored of a content that is given like this. */
 async function store(content: unknown, policy?: RedactionPolicy): Promise<TranscriptRecord['content']> {
   const sink = begin(policy);
   await audit.writeTranscript({ ...KEY, content: content as string });
-  const [event] = eventsOf(sink).filter(({ event }) => event === 'transcript_recorded');
-  const { digest } = event!.fields!['transcript'] as { digest: string };
+  const event = recordedIn(sink);
+  const { digest } = event.fields!['transcript'] as { digest: string };
   const messages = sink.transcripts.map(({ bytes }) => bytes);
   const reading = readTranscript(messages, digest, sha256);
   if (reading.status !== 'ok') throw new Error(reading.status);
@@ -57,9 +60,10 @@ async function store(content: unknown, policy?: RedactionPolicy): Promise<Transc
 /** How it is refused, with no trace of it. */
 async function refused(options: object, policy?: RedactionPolicy): Promise<unknown> {
   const sink = begin(policy);
-  const error: unknown = await audit
-    .writeTranscript({ ...KEY, content: '', ...options } as Parameters<typeof audit.writeTranscript>[0])
-    .then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await audit.writeTranscript({ ...KEY, content: '', ...options }).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   await getPipeline()?.flush();
   expect([sink.records, sink.transcripts]).toEqual([[], []]);
   return error;
@@ -110,11 +114,11 @@ describe('a policy', () => {
     'moves a message': changing((content) => void content.reverse()),
     'puts one in place of another': changing((content) => void (content[1] = content[0])),
     'moves a part to another message': changing(([one, two]) => {
-      [one!['parts'], two!['parts']] = [two!['parts'], one!['parts']];
+      [one['parts'], two['parts']] = [two['parts'], one['parts']] as [Message[], Message[]];
     }),
-    'moves the parts of a message': changing(([, two]) => void (two!['parts'] as Message[]).reverse()),
+    'moves the parts of a message': changing(([, two]) => void two.parts.reverse()),
     'exchanges parts of two messages': changing(([one, two]) => {
-      const [first, second] = [one, two].map((message) => message!['parts'] as Message[]);
+      const [first, second] = [one, two].map(({ parts }) => parts);
       [first![0], second![0]] = [second![0]!, first![0]!];
     }),
     'changes an id': changing((content) => void (content[1]['id'] = 'm2')),
@@ -145,7 +149,13 @@ describe('a policy', () => {
 const step = fc.record({
   path: fc.array(fc.nat(5), { minLength: 1, maxLength: 6 }),
   act: fc.constantFrom('set', 'delete', 'reverse', 'pop', 'push', 'swap', 'clear', 'alias', 'wrap'),
-  value: fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.constant([]), fc.dictionary(fc.string(), fc.string())),
+  value: fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.constant(null),
+    fc.constant([]),
+    fc.dictionary(fc.string(), fc.string()),
+  ),
 });
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
@@ -193,9 +203,13 @@ it('a policy that mutates nested maps and arrays in place never corrupts ids, ro
     const given = conversation();
     try {
       await audit.writeTranscript({ ...KEY, content: given });
-      const [event] = eventsOf(sink).filter(({ event }) => event === 'transcript_recorded');
-      const { digest } = event!.fields!['transcript'] as { digest: string };
-      const reading = readTranscript(sink.transcripts.map(({ bytes }) => bytes), digest, sha256);
+      const event = recordedIn(sink);
+      const { digest } = event.fields!['transcript'] as { digest: string };
+      const reading = readTranscript(
+        sink.transcripts.map(({ bytes }) => bytes),
+        digest,
+        sha256,
+      );
       expect(reading).toMatchObject({ status: 'ok', record: KEY });
       if (reading.status === 'ok') expect(skeleton(reading.record.content)).toEqual(skeleton(conversation()));
       written += 1;
@@ -281,7 +295,9 @@ describe('the values of messages', () => {
 
   it('are messages, or else it is no content', async () => {
     for (const content of [[1], ['a'], [[{}]], { role: 'user' }, new Map([['role', 'user']]), 1, null, undefined]) {
-      expect(await refused({ content })).toMatchObject({ code: expect.stringMatching(/^SPANLEDGER_(TRANSCRIPT|REDACTION_STRUCTURE)$/) });
+      expect(await refused({ content })).toMatchObject({
+        code: expect.stringMatching(/^SPANLEDGER_(TRANSCRIPT|REDACTION_STRUCTURE)$/),
+      });
       await end();
     }
   });
@@ -301,18 +317,21 @@ describe('secrets', () => {
     );
   });
 
-  it.each(['taskId', 'sessionId', 'requestId'])('in %s refuse the transcript: nothing is stored by such a name', async (name) => {
-    const error = await refused({ content: 'x', [name]: SECRET });
-    expect(error).toMatchObject({ code: 'SPANLEDGER_REDACTION_STRUCTURE' });
-    expect(String(error)).not.toContain(SECRET);
-  });
+  it.each(['taskId', 'sessionId', 'requestId'])(
+    'in %s refuse the transcript: nothing is stored by such a name',
+    async (name) => {
+      const error = await refused({ content: 'x', [name]: SECRET });
+      expect(error).toMatchObject({ code: 'SPANLEDGER_REDACTION_STRUCTURE' });
+      expect(String(error)).not.toContain(SECRET);
+    },
+  );
 
   it('are not seen in the names of events that a summary counts', async () => {
     const sink = begin((payload) => payload);
     const content = { events: 3, counts: { rotate_secret: 2, issue_password: 1 }, lastEventId: 'x:3' };
     await audit.writeTranscript({ ...KEY, kind: 'event_summary', content });
-    const [event] = eventsOf(sink).filter(({ event }) => event === 'transcript_recorded');
-    const { digest } = event!.fields!['transcript'] as { digest: string };
+    const event = recordedIn(sink);
+    const { digest } = event.fields!['transcript'] as { digest: string };
     const messages = sink.transcripts.map(({ bytes }) => bytes);
     expect(readTranscript(messages, digest, sha256)).toMatchObject({ record: { kind: 'event_summary', content } });
   });

@@ -38,16 +38,14 @@ export {
   sealTranscript,
   transcriptReference,
   transcriptSubject,
-} from './transcript.ts';
-export type {
-  ContentTranscript,
-  EventSummary,
-  SealTranscriptOptions,
-  SummaryTranscript,
-  TranscriptKey,
-  TranscriptKind,
-  TranscriptMessage,
-  TranscriptRecord,
+  type ContentTranscript,
+  type EventSummary,
+  type SealTranscriptOptions,
+  type SummaryTranscript,
+  type TranscriptKey,
+  type TranscriptKind,
+  type TranscriptMessage,
+  type TranscriptRecord,
 } from './transcript.ts';
 export {
   AUDIT_EVENT_ATTRIBUTE,

@@ -160,8 +160,7 @@ function checkLength(text: string): void {
 /** Whether this is a list of objects. */
 export function isMessages(content: unknown): content is readonly TranscriptMessage[] {
   return (
-    Array.isArray(content) &&
-    content.every((one) => typeof one === 'object' && one !== null && !Array.isArray(one))
+    Array.isArray(content) && content.every((one) => typeof one === 'object' && one !== null && !Array.isArray(one))
   );
 }
 

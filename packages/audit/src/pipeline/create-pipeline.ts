@@ -226,7 +226,13 @@ class Pipeline implements AuditPipeline {
 
   async #close(deadlineMs: number, leaveJournal: boolean): Promise<void> {
     const { transcripts } = this;
-    const parts = { transcripts, outbox: this.#outbox, losses: this.#losses, instanceRun: this.#instanceRun, counts: this.#counts };
+    const parts = {
+      transcripts,
+      outbox: this.#outbox,
+      losses: this.#losses,
+      instanceRun: this.#instanceRun,
+      counts: this.#counts,
+    };
     await shutDown({ ...this.#options, ...parts }, deadlineMs, leaveJournal);
     this.#closed = !leaveJournal || this.#options.journal === undefined;
     this.#awaited.end();

@@ -30,7 +30,8 @@ export function boundSize(draft: AuditEventDraft, maxBytes: number): void {
   if (jsonBytes(fields) <= budget) return;
   const { transcripts, ...told } = fields;
   // Without its digest a transcript is nobody's.
-  const kept = transcripts !== undefined && jsonBytes(transcripts) <= REFERENCES_MAX_BYTES ? { transcripts } : undefined;
+  const kept =
+    transcripts !== undefined && jsonBytes(transcripts) <= REFERENCES_MAX_BYTES ? { transcripts } : undefined;
   draft.fields = kept === undefined ? cut(fields, budget) : { ...cut(told, budget - jsonBytes(kept)), ...kept };
 }
 

@@ -33,7 +33,15 @@ export class TranscriptSealer {
   seal(given: GivenTranscript, time?: HrTime): RecordedTranscript {
     const { taskId, sessionId, requestId, seq, kind } = given;
     const content = redactTranscript(given, this.#redaction, this.#scrubber);
-    const key = { taskId, sessionId, requestId, seq, kind, ts: formatTimestamp(time ?? now()), producer: this.#producer };
+    const key = {
+      taskId,
+      sessionId,
+      requestId,
+      seq,
+      kind,
+      ts: formatTimestamp(time ?? now()),
+      producer: this.#producer,
+    };
     const record = { ...key, content } as TranscriptRecord;
     const sealed = sealTranscript(record, { sha256, nonce: randomBytes(16).toString('hex') });
     return { sealed, reference: transcriptReference(record, sealed) };
