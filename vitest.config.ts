@@ -11,8 +11,9 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // They end what hangs, and nothing else: most of a busy machine may be somebody else's.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // They wait for processes and servers more than they compute; on two cores it would be one file after the other.
     maxWorkers: Math.max(2, availableParallelism() - 1),
   },

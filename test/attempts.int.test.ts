@@ -7,7 +7,7 @@ import type { AuditEvent } from '@spanledger/protocol';
 import { startNats } from '@spanledger/testkit';
 import { describe, expect, it } from 'vitest';
 import { App } from './support/app.ts';
-import { readLedger } from './support/ledger.ts';
+import { readLedger, storedEvents } from './support/ledger.ts';
 import { waitFor } from './support/wait-for.ts';
 
 const ORCHESTRATOR = 'stepping-orchestrator.mjs';
@@ -86,6 +86,8 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
       () => 'the step to be entered',
       () => first.stdout.includes('in attempt 1') || undefined,
     );
+    // By another connection than the note: what the journal alone has, the next process publishes in its own time.
+    await storedEvents(nats.url, 'workflow_step_started', 1);
     first.child.kill('SIGKILL');
     expect(await first.ended()).toBeNull();
 

@@ -8,7 +8,7 @@ const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' 
 const finite = expect.toSatisfy(Number.isFinite, 'a number');
 
 // What it measures is not judged here: this machine may be busy.
-it('measures everything, and its last line has the fixed keys', async () => {
+it('measures everything, and its last line has the fixed keys', { timeout: 600_000 }, async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [RUN, '--json', '--quick']);
   expect(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({
     publish: { ratio: positive, ratio_tuned: positive, of_ceiling: positive, memory_per_second: positive },

@@ -18,7 +18,7 @@ afterAll(() => nats?.close());
 
 it('runs nine executions, and its last line says what both readers find', async () => {
   const demo = new Demo(['--json', '--executions', String(EXECUTIONS)]);
-  expect(await demo.ended(), `it said: ${demo.stderr}`).toBe(0);
+  expect(await demo.saidAll(), `it said: ${demo.stderr}`).toBe(0);
   const result = JSON.parse(demo.stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
   const { report, events } = await readLedger(nats.url);
   expect(Object.entries(result)).toEqual([
@@ -67,6 +67,7 @@ class Demo {
   stdout = '';
   stderr = '';
   readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
   readonly #closed: Promise<unknown>;
 
   constructor(args: readonly string[]) {
@@ -83,7 +84,8 @@ class Demo {
     });
     this.#child.stdout!.on('data', (chunk) => (this.stdout += chunk));
     this.#child.stderr!.on('data', (chunk) => (this.stderr += chunk));
-    this.#closed = once(this.#child, 'exit');
+    this.#ended = once(this.#child, 'exit');
+    this.#closed = once(this.#child, 'close');
     onTestFinished(() => endGroup(this.pid));
   }
 
@@ -91,7 +93,14 @@ class Demo {
     return this.#child.pid!;
   }
 
+  /** Of itself alone: what it may leave behind is another matter. */
   async ended(): Promise<number | null> {
+    await this.#ended;
+    return this.#child.exitCode;
+  }
+
+  /** When it has ended, and all that it said has been read, which can be later. */
+  async saidAll(): Promise<number | null> {
     await this.#closed;
     return this.#child.exitCode;
   }

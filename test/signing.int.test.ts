@@ -40,6 +40,8 @@ it('signs everything that a service stores, over a rotation of its key file, and
   const keysNow = async (): Promise<Jwks> => (await app.get<Jwks>(JWKS_PATH)).body;
 
   await app.get('/work?mark=before');
+  // The run ends when the answer has been sent, which we may hear of first: not with the next key.
+  await endedRuns(nats.url, ['before']);
   writeFileSync(`${keyFile}.new`, newKey(), { mode: 0o600 });
   renameSync(`${keyFile}.new`, keyFile);
   const jwks = await waitFor(

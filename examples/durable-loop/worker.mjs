@@ -29,6 +29,9 @@ async function durably(run, name, fn) {
 }
 
 async function summarise(numbers, attempt) {
+  // So that the demo finds in the ledger what was done before the kill: of what is in the journal alone, the next process publishes
+  // what it comes to, and that of this demo does not live for long.
+  if (attempt === 1) await flush();
   console.log(`summarise: in the middle of attempt ${attempt}`);
   // Long enough for the demo to kill this process here. `ref` by default: nothing else keeps it alive.
   if (attempt === 1) await delay(600_000);

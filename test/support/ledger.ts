@@ -106,7 +106,7 @@ async function readRecords(servers: string): Promise<LedgerRecord[]> {
 async function readBare(servers: string): Promise<Uint8Array[]> {
   const connection = await connect({ servers });
   try {
-    const { state } = await (await jetstreamManager(connection)).streams.info('AUDIT_EVENTS');
+    const { state } = await (await jetstreamManager(connection, { timeout: 30_000 })).streams.info('AUDIT_EVENTS');
     const stored: Uint8Array[] = [];
     if (state.messages === 0) return stored;
     const consumer = await jetstream(connection).consumers.get('AUDIT_EVENTS');

@@ -6,7 +6,7 @@ const POLL_MS = 25;
 export async function waitFor<T>(
   whatFailed: () => string,
   probe: () => T | undefined | Promise<T | undefined>,
-  deadlineMs = 30_000,
+  deadlineMs = 120_000,
 ): Promise<T> {
   for (const end = performance.now() + deadlineMs; performance.now() < end; await delay(POLL_MS)) {
     const found = await probe();

@@ -162,7 +162,7 @@ describe('33: keys and signatures that are not as they should be', () => {
     await expect(pay()).rejects.toMatchObject({ code: 'SPANLEDGER_NOT_DURABLE' });
     expect([begun, sink.records.length, pipeline.health().status]).toEqual([0, 0, 'failing']);
     signer.down = false;
-    await vi.waitFor(() => pay(), { timeout: 20_000 });
+    await vi.waitFor(() => pay(), { timeout: 120_000 });
     unregister();
     await pipeline.shutdown();
     const findings = await findingsOf(sink.records, ring.jwks());

@@ -62,7 +62,7 @@ describe('counting', () => {
       }),
       { numRuns: 100 },
     );
-  }, 120_000);
+  });
 
   it('never gives a number twice in a process that counts alone when the store fails, written or not', async () => {
     const outcomes = fc.array(fc.constantFrom('answers', 'fails', 'fails afterwards'), { maxLength: 12 });
@@ -90,7 +90,7 @@ describe('counting', () => {
       }),
       { numRuns: 100 },
     );
-  }, 120_000);
+  });
 
   it('hands on the start of the attempt before, from one process to the next', async () => {
     const store = new MemoryAttemptStore();

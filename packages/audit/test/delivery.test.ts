@@ -2,12 +2,12 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { createChain, seal } from '@spanledger/protocol';
+import { createChain, parseEvent, seal } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent } from '@spanledger/protocol';
 import { assertLedger } from '@spanledger/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { createAuditPipeline, fileSink, memorySink } from '../src/index.ts';
-import type { MemorySink } from '../src/index.ts';
+import type { AuditPipeline, MemorySink } from '../src/index.ts';
 import { draft, journalIn, namesOf, newDirectory, pipelineWith } from './journaled-pipeline.ts';
 import { eventsOf, eventually, gateSink, newScope, sha256 } from './support.ts';
 
@@ -61,7 +61,8 @@ describe('with a journal', () => {
       if (n % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve));
       expect(id).toBeDefined();
     }
-    expect(pipeline.health()).toMatchObject({ accepting: true, journal: { unacknowledged: 20_000 } });
+    expect(pipeline.health().accepting).toBe(true);
+    expect(unacknowledgedOf(pipeline)).toBe(20_000);
     expect(pipeline.health().queue.bytes).toBeLessThan(1.1 * MIB);
     sink.open();
     expect(await pipeline.flush()).toBe(true);
@@ -137,7 +138,9 @@ describe('with a journal', () => {
     expect(given.size).toBeLessThan(20_000);
     broken = false;
     expect(await pipeline.flush()).toBe(true);
-    expect(eventsOf(stored, scope.run.id).map(({ seq }) => seq)).toEqual(upTo(30_000));
+    // As above: some may have been in the queue, on a machine that has tried again by then.
+    const seqs = eventsOf(stored, scope.run.id).map(({ seq }) => seq);
+    expect(seqs.sort((a, b) => a - b)).toEqual(upTo(30_000));
     await pipeline.shutdown();
     expect(checkpointed(stored).get(scope.run.id)?.seq).toBe(30_000);
   });
@@ -236,9 +239,11 @@ describe('with a journal', () => {
     expect(namesOf(stream.stored)).not.toContain('audit_export_status');
     stream.goBackTo(700, isNoticed);
     if (!isNoticed) pipeline.emit(scope, { event: 'tool_exec' });
-    await eventually(() => expect(stream.size()).toBeGreaterThanOrEqual(before + 1));
-    const status = eventsOf(stream.stored).find(({ event }) => event === 'audit_export_status');
-    expect(status?.fields).toMatchObject({ went_backwards: true, last_stream_seq: before });
+    await eventually(() => {
+      expect(stream.size()).toBeGreaterThanOrEqual(before + 1);
+      const status = eventsOf(stream.stored).find(({ event }) => event === 'audit_export_status');
+      expect(status?.fields).toMatchObject({ went_backwards: true, last_stream_seq: before });
+    });
     await pipeline.flush();
     expect(pipeline.health().losses.events).toBe(0);
   });
@@ -405,7 +410,7 @@ describe('emitDurable in an outage', () => {
     const held = sealed.reduce((sum, ref) => sum + (ref.deref()?.length ?? 0), 0);
     // The queue's, and the newest that wait beside it.
     expect(held).toBeLessThan(4 * MIB);
-    expect(pipeline.health().journal?.unacknowledged).toBe(10_000);
+    expect(unacknowledgedOf(pipeline)).toBe(10_000);
   });
 });
 
@@ -420,7 +425,7 @@ describe('shutdown', () => {
       const closed = vi.spyOn(journal, 'close');
       const pipeline = createAuditPipeline({ producer: 'svc', sink: { ...stored, close }, journal });
       pipeline.emit(newScope(), { event: 'tool_exec' });
-      await pipeline.shutdown(200);
+      await pipeline.shutdown(1_000);
       expect(closed).toHaveBeenCalledOnce();
       expect(namesOf(stored)).toEqual(['tool_exec', 'audit_checkpoint']);
     },
@@ -450,7 +455,7 @@ describe('checkpoints', () => {
     const scope = newScope();
     pipeline.emit(scope, { event: 'tool_exec' });
     await new Promise((resolve) => setTimeout(resolve, 350));
-    expect(pipeline.health().journal?.unacknowledged).toBe(1);
+    expect(unacknowledgedOf(pipeline)).toBe(1);
     sink.open();
     await eventually(() => expect(checkpointed(sink.stored).has(scope.run.id)).toBe(true));
   });
@@ -480,11 +485,13 @@ describe('checkpoints', () => {
     const stored = memorySink();
     const [failing, other] = [newScope(), newScope()];
     let tries = 0;
+    let triesAtFirst: number | undefined;
     let letGo = (): void => {};
     const held = new Promise<void>((resolve) => (letGo = resolve));
     const sink: AuditSink = {
       ...stored,
       async writeEvent(event) {
+        if (parseEvent(event.bytes)?.event === 'audit_checkpoint') triesAtFirst ??= tries;
         if (event.runId === failing.run.id && event.seq === 2) {
           tries += 1;
           if (tries === 1) return { status: 'failed', error: new Error('once') };
@@ -497,7 +504,7 @@ describe('checkpoints', () => {
     for (let n = 0; n < 5; n += 1) pipeline.emit(failing, { event: 'tool_exec' });
     pipeline.emit(other, { event: 'tool_exec' });
     await eventually(() => expect(checkpointed(stored).get(other.run.id)?.seq).toBe(1));
-    expect(tries).toBe(1);
+    expect(triesAtFirst).toBe(1);
     // It is on its way again, and what was named before need not be named once more.
     await eventually(() => expect(tries).toBe(2));
     pipeline.emit(other, { event: 'tool_exec' });
@@ -517,6 +524,11 @@ describe('a journal that is turned off', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 });
+
+/** Of the application's events: after some seconds in which nothing is stored, the process tells of that as well. */
+function unacknowledgedOf(pipeline: AuditPipeline): number {
+  return pipeline.health().journal!.unacknowledged - pipeline.instance.run.chain.seq;
+}
 
 function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i + 1);

@@ -78,7 +78,7 @@ function counted() {
 
 /** Waits until the sink has been given this many events, which it keeps waiting. */
 async function offered(count: number): Promise<void> {
-  await expect.poll(() => sink.started, { timeout: 20_000, interval: 1 }).toBeGreaterThanOrEqual(count);
+  await expect.poll(() => sink.started, { timeout: 120_000, interval: 1 }).toBeGreaterThanOrEqual(count);
   // Whatever does not wait for the sink has its turn.
   await turn();
 }

@@ -120,7 +120,7 @@ function keyOf(event: AuditEvent): string {
   return `${event.run_id}:${event.seq}`;
 }
 
-/** Waits until this does not throw: half a minute, because machines are busy. */
+/** Waits until this does not throw: two minutes, because machines are busy. */
 export function eventually(check: () => unknown): Promise<unknown> {
-  return vi.waitFor(check, { timeout: 30_000 });
+  return vi.waitFor(check, { timeout: 120_000 });
 }

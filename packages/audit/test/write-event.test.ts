@@ -44,7 +44,7 @@ describe('audit.write', () => {
       run.step('s', () => audit.write({ event: 'task_accepted', taskId: 't-1', fields: { n: 2n ** 60n } })),
     );
     void written.then(() => (resolved = true));
-    await expect.poll(() => sink.started, { timeout: 20_000, interval: 1 }).toBeGreaterThan(0);
+    await expect.poll(() => sink.started, { timeout: 120_000, interval: 1 }).toBeGreaterThan(0);
     await turn();
     expect(resolved).toBe(false);
     sink.open();
@@ -123,7 +123,7 @@ describe('audit.write', () => {
     expect(codes.length).toBeGreaterThan(0);
     expect(codes.length).toBeLessThan(COUNT);
     expect(new Set(codes)).toEqual(new Set(['SPANLEDGER_SINK_BACKPRESSURE']));
-    await expect.poll(() => getPipeline()?.health().losses.unreported, { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => getPipeline()?.health().losses.unreported, { timeout: 120_000 }).toBe(0);
     await getPipeline()?.flush();
     const stored = eventsOf(sink.stored);
     const lost = stored.filter(({ event }) => event === 'audit_loss').map(({ fields }) => Number(fields?.['count']));

@@ -5,6 +5,9 @@ import { cli, startLedger } from './support.ts';
 
 const API = '"$SYS.REQ.USER.INFO", "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.>"';
 
+/** The client's own is one second. */
+const PATIENT = { timeout: 30_000 };
+
 interface Doctored {
   readonly checks: { name: string; level: string; text: string; advice?: string }[];
 }
@@ -48,7 +51,7 @@ describe('stream', () => {
     await using server = await startNats();
     const connection = await connectNats({ servers: server.url });
     const config = { name: 'AUDIT_EVENTS', subjects: ['auditEvent.>'], discard: 'old' };
-    await connection.request('$JS.API.STREAM.CREATE.AUDIT_EVENTS', JSON.stringify(config));
+    await connection.request('$JS.API.STREAM.CREATE.AUDIT_EVENTS', JSON.stringify(config), PATIENT);
     await connection.close();
     const { code, stdout } = await cli(['stream', 'init', '--server', server.url]);
     expect(code).toBe(1);
@@ -130,9 +133,9 @@ describe('doctor', () => {
     const connection = await connectNats({ servers: server.url, user: 'a', pass: 'a' });
     onTestFinished(() => connection.close());
     const stream = { name: 'AUDIT_EVENTS', subjects: ['auditEvent', 'auditEvent.>'], discard: 'new', max_msgs: 4 };
-    await connection.request('$JS.API.STREAM.CREATE.AUDIT_EVENTS', JSON.stringify(stream));
+    await connection.request('$JS.API.STREAM.CREATE.AUDIT_EVENTS', JSON.stringify(stream), PATIENT);
     expect(await levels(['--server', url], 1)).toMatchObject({ limits: 'ok', 'account limits': 'ok' });
-    for (let n = 0; n < 3; n += 1) await connection.request('auditEvent', 'x'.repeat(11_000));
+    for (let n = 0; n < 3; n += 1) await connection.request('auditEvent', 'x'.repeat(11_000), PATIENT);
     const { stdout } = await cli(['doctor', '--server', url]);
     expect(stdout).toMatch(/\nwarn {2}limits +75 % of 4 events used\n.*raise max_msgs in time\n/);
     expect(stdout).toMatch(/\nwarn {2}account limits +8\d % of 40960 bytes used\n/);

@@ -14,6 +14,7 @@ it('shows on a terminal how far a long work is, and takes it away again', async 
   const command = `"${process.execPath}" "${BIN}" verify "${file}"`;
   const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: { ...plainEnvironment(), TERM: 'xterm' } });
   onTestFinished(() => void terminal.kill('SIGKILL'));
+  const closed = once(terminal, 'close');
   let shown = '';
   terminal.stdout.setEncoding('utf8').on('data', (chunk: string) => (shown += chunk));
   const events = toNdjson(plainRun(3));
@@ -24,7 +25,7 @@ it('shows on a terminal how far a long work is, and takes it away again', async 
     await delay(20);
   }
   await writer.close();
-  const [code] = await once(terminal, 'close');
+  const [code] = await closed;
   expect(code).toBe(0);
   const eraseLine = '\u001b[2K';
   expect(shown.lastIndexOf(eraseLine)).toBeGreaterThan(shown.lastIndexOf('led_bar_ger'));

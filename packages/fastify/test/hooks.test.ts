@@ -50,7 +50,7 @@ describe.each(versions.flatMap((FASTIFY) => parts.map((part) => ({ FASTIFY, ...p
       });
       await response.text();
       await expect
-        .poll(async () => placesIn(await service.runSoFar(mark)), { timeout: 20_000 })
+        .poll(async () => placesIn(await service.runSoFar(mark)), { timeout: 120_000 })
         .toHaveLength(hooks.length);
       const run = await service.endedRun(mark);
       expect(placesIn(run).sort()).toEqual([...hooks].sort());

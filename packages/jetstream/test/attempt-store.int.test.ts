@@ -95,7 +95,7 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
     const marked = headers();
     marked.set('Nats-Marker-Reason', 'MaxAge');
     const subject = `$KV.OTHERS.${encodeKey(KEY.executionId, KEY.stepId)}`;
-    const answer = await connection.request(subject, '', { timeout: 5_000, headers: marked });
+    const answer = await connection.request(subject, '', { timeout: 30_000, headers: marked });
     expect(await store.read(KEY)).toEqual({ revision: answer.json<{ seq: number }>().seq });
     await connection.close();
   });
@@ -106,7 +106,7 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
     const read = async () => store.read(KEY);
     await read();
     await store.write(KEY, { epoch: 7 }, 0);
-    await expect.poll(read, { timeout: 60_000, interval: 100 }).toEqual({ revision: 0 });
+    await expect.poll(read, { timeout: 120_000, interval: 100 }).toEqual({ revision: 0 });
     expect(await store.write(KEY, { epoch: 8 }, 0)).toBeGreaterThan(0);
     await connection.close();
   });
@@ -133,12 +133,12 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
     await own.restart();
     const found = async () => store.read(KEY);
     await expect
-      .poll(() => found().catch(() => undefined), { timeout: 60_000 })
+      .poll(() => found().catch(() => undefined), { timeout: 120_000 })
       .toEqual({ record: { epoch: 1 }, revision });
     // A connection is opened once, whoever asks; and again if it is closed.
     expect(opened).toHaveLength(1);
     await opened[0]!.close();
-    await expect.poll(() => found().catch(() => undefined), { timeout: 60_000 }).toMatchObject({ revision });
+    await expect.poll(() => found().catch(() => undefined), { timeout: 120_000 }).toMatchObject({ revision });
     expect(opened).toHaveLength(2);
     await store.close?.();
     expect(opened[1]!.isClosed()).toBe(true);
@@ -174,7 +174,7 @@ describe('an account', () => {
     it('that may not create is told how to, and that it may not', async () => {
       await using server = await startNats({ config: config([READ, WRITE]) });
       const connection = await connect(server.url, settings);
-      const store = jetStreamAttemptStore(connection, { replicas: 3, deadlineMs: 2_000 });
+      const store = jetStreamAttemptStore(connection, { replicas: 3, deadlineMs: 30_000 });
       const command = 'nats kv add WORKFLOW_ATTEMPTS --history=1 --ttl=2592000000ms --storage=file --replicas=3';
       const error = await Promise.resolve(store.read(KEY)).catch((caught: unknown) => caught);
       expect(error).toMatchObject({ code: 'SPANLEDGER_ATTEMPTS' });
@@ -189,7 +189,7 @@ describe('an account', () => {
     ])('that may not %s is told so', async (_what, allowed, denied) => {
       await using server = await startNats({ config: config(allowed) });
       const connection = await connect(server.url, settings);
-      const store = jetStreamAttemptStore(connection, { deadlineMs: 2_000 });
+      const store = jetStreamAttemptStore(connection, { deadlineMs: 30_000 });
       const asked = (async () => {
         await store.read(KEY);
         await store.write(KEY, { epoch: 1 }, 0);
@@ -203,7 +203,7 @@ describe('an account', () => {
   it('without JetStream, or with too few servers for its copies, is told so', async () => {
     await using server = await startNats({ config: 'accounts { A { users: [{ user: a, password: a }] } }' });
     const connection = await connectNats({ servers: server.url, user: 'a', pass: 'a' });
-    const off = jetStreamAttemptStore(connection, { deadlineMs: 2_000 });
+    const off = jetStreamAttemptStore(connection, { deadlineMs: 30_000 });
     await expect(off.read(KEY)).rejects.toMatchObject({ code: 'SPANLEDGER_ATTEMPTS' });
     await connection.close();
     await using alone = await startNats();

@@ -25,8 +25,8 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
     const connection = await connectNats({ servers: server.url });
     await ensureStream(connection);
     const [event] = sealRun(1);
-    await connection.request(event!.subject, event!.bytes);
-    const manager = await jetstreamManager(connection);
+    await connection.request(event!.subject, event!.bytes, { timeout: 30_000 });
+    const manager = await jetstreamManager(connection, { timeout: 30_000 });
     await expect(manager.streams.deleteMessage('AUDIT_EVENTS', 1)).rejects.toThrow('delete');
     await expect(manager.streams.purge('AUDIT_EVENTS')).rejects.toThrow('purge');
     await connection.close();
@@ -35,7 +35,7 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
   it('says what is different, and changes nothing', async () => {
     await using server = await startNats(options);
     const connection = await connectNats({ servers: server.url });
-    const manager = await jetstreamManager(connection);
+    const manager = await jetstreamManager(connection, { timeout: 30_000 });
     const { config } = await manager.streams.add({
       name: 'AUDIT_EVENTS',
       subjects: ['auditEvent.*.>'],

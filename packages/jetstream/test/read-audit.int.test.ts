@@ -110,10 +110,10 @@ it('leaves no consumer behind when a reader stops early', async () => {
   await store(watching, sealRun(3_000));
   for await (const record of readAudit(watching)) if (record.streamSeq === 10) break;
   const consumers = async (): Promise<number> => {
-    const reply = await watching.request('$JS.API.CONSUMER.NAMES.AUDIT_EVENTS');
+    const reply = await watching.request('$JS.API.CONSUMER.NAMES.AUDIT_EVENTS', '', { timeout: 30_000 });
     return reply.json<{ total: number }>().total;
   };
-  await expect.poll(consumers).toBe(0);
+  await expect.poll(consumers, { timeout: 120_000 }).toBe(0);
   await watching.close();
 });
 

@@ -168,7 +168,7 @@ it('closes the connection that it opened, and leaves alone one that it was given
 it('does not take another stream for ours', async () => {
   await using server = await startNats();
   const watching = await connectNats({ servers: server.url });
-  const manager = await jetstreamManager(watching);
+  const manager = await jetstreamManager(watching, { timeout: 30_000 });
   await manager.streams.add({ name: 'OTHER', subjects: ['auditEvent.>'] });
   const connection = await connectNats({ servers: server.url });
   const { sink, write, alarms } = watchedSink({ connection });

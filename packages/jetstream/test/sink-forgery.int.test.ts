@@ -11,7 +11,7 @@ import { alarmed, expectLedger, statuses, watchedSink } from './watched-sink.ts'
 async function takeId(connection: NatsConnection, event: Parameters<typeof messageId>[0] & { subject: string }) {
   const options = headers();
   options.set('Nats-Msg-Id', messageId(event));
-  await connection.request(event.subject, 'junk', { headers: options, timeout: 5_000 });
+  await connection.request(event.subject, 'junk', { headers: options, timeout: 30_000 });
 }
 
 /** Hears every publish, and answers before the server can: `seq` of each answer, or none. */

@@ -8,6 +8,9 @@ import { alarmed, expectLedger, statuses, watchedSink } from './watched-sink.ts'
 
 type Watched = ReturnType<typeof watchedSink>;
 
+/** Passes soon enough, and is more than a busy machine takes for an acknowledgement: each late one is a resume. */
+const TIMEOUT_MS = 2_000;
+
 /** Does what a pipeline does: at each resume, it writes the last event that was acknowledged before once more. */
 function lookBack({ sink }: Watched, last: () => SealedEvent): Promise<WriteOutcome>[] {
   const looks: Promise<WriteOutcome>[] = [];
@@ -35,7 +38,7 @@ it('has a problem until the first connection is there, and then none', async () 
   await server.stop();
   const watched = watchedSink({
     connection: (signal) => connectNats({ servers: server.url, signal }),
-    publishTimeoutMs: 200,
+    publishTimeoutMs: TIMEOUT_MS,
   });
   const looks = lookBack(watched, () => sealRun(1)[0]!);
   const notYet = { code: 'SPANLEDGER_SINK', message: 'not connected to NATS yet' };
@@ -102,8 +105,9 @@ describe.each(Object.entries(CLIENTS))('over %s', (_name, connect) => {
   });
 
   it.each([
-    ['however long its pings take', { pingInterval: 600_000 }, 300],
-    ['as soon as its pings say so', { pingInterval: 300 }, 600_000],
+    ['however long its pings take', { pingInterval: 600_000 }, TIMEOUT_MS],
+    // An answer to a ping comes after what is sent before it.
+    ['as soon as its pings say so', { pingInterval: 2_000 }, 600_000],
   ])('cuts a connection into which nothing goes any more, %s', async (_when, settings, publishTimeoutMs) => {
     await using server = await startNats();
     await using proxy = await startFaultProxy(server.url);
@@ -129,13 +133,13 @@ describe.each(Object.entries(CLIENTS))('over %s', (_name, connect) => {
     await using proxy = await startFaultProxy(server.url);
     const watching = await observer(server.url);
     const connection = await connect(proxy.url);
-    const watched = watchedSink({ connection, publishTimeoutMs: 300 });
+    const watched = watchedSink({ connection, publishTimeoutMs: TIMEOUT_MS });
     const runs = [sealRun(300), sealRun(300)];
     await watched.write(runs[0]!);
     const looks = lookBack(watched, () => runs[0]![299]!);
     proxy.dropServerToClient();
     const outcomes = watched.write(runs[1]!);
-    await until(() => alarmed(watched.alarms, 'no acknowledgement within 300 ms'));
+    await until(() => alarmed(watched.alarms, `no acknowledgement within ${TIMEOUT_MS} ms`));
     proxy.resume();
     expect(statuses(await outcomes)).toEqual(['stored']);
     expect(await Promise.all(looks)).toEqual([{ status: 'stored', streamSeq: 300, duplicate: true }]);
@@ -150,13 +154,13 @@ describe.each(Object.entries(CLIENTS))('over %s', (_name, connect) => {
 it('resumes once after a server that was frozen, without a reconnect', async () => {
   await using server = await startNats();
   const watching = await observer(server.url);
-  const watched = watchedSink({ connection: watching, publishTimeoutMs: 300 });
+  const watched = watchedSink({ connection: watching, publishTimeoutMs: TIMEOUT_MS });
   const runs = [sealRun(500), sealRun(500)];
   await watched.write(runs[0]!);
   const looks = lookBack(watched, () => runs[0]![499]!);
   await server.pause();
   const outcomes = watched.write(runs[1]!);
-  await until(() => watched.problem()?.message.includes('no acknowledgement within 300 ms') === true);
+  await until(() => watched.problem()?.message.includes(`no acknowledgement within ${TIMEOUT_MS} ms`) === true);
   server.resume();
   expect(statuses(await outcomes)).toEqual(['stored']);
   expect(await Promise.all(looks)).toEqual([{ status: 'stored', streamSeq: 500, duplicate: true }]);
@@ -174,7 +178,7 @@ it('lets one see that a stream has lost everything while it was away', async () 
   const [before, after] = [sealRun(20), sealRun(20)];
   await watched.write(before);
   const looks = lookBack(watched, () => before[19]!);
-  await (await jetstreamManager(watching)).streams.delete('AUDIT_EVENTS');
+  await (await jetstreamManager(watching, { timeout: 30_000 })).streams.delete('AUDIT_EVENTS');
   const outcomes = watched.write(after);
   await until(() => watched.problem()?.message.includes('no stream listens') === true);
   await ensureStream(watching);

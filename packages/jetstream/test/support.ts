@@ -63,7 +63,7 @@ export async function observer(url: string, options?: StreamOptions): Promise<Na
 
 /** Changes the stream as an administrator would. */
 export async function updateStream(connection: NatsConnection, changes: Record<string, unknown>): Promise<void> {
-  const manager = await jetstreamManager(connection);
+  const manager = await jetstreamManager(connection, { timeout: 30_000 });
   await manager.streams.update('AUDIT_EVENTS', changes);
 }
 

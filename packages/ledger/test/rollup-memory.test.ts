@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 const fixture = fileURLToPath(new URL('fixtures/rollup-memory.mjs', import.meta.url));
 
 /** In a process of its own, on the built package: a heap that is too small ends it. */
-it('sums a million events of 100,000 executions up in a heap of 96 MB', { timeout: 300_000 }, async () => {
+it('sums a million events of 100,000 executions up in a heap of 96 MB', { timeout: 600_000 }, async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--max-old-space-size=96',
     fixture,

@@ -30,7 +30,9 @@ describe('where the journal is', () => {
     });
     await service.says(/emitted/);
     const folder = path.join(cwd, '.spanledger');
-    await expect.poll(() => readdirSync(folder).sort()).toEqual(['keeper', expect.stringMatching(/^keeper-.*ndjson$/)]);
+    await expect
+      .poll(() => readdirSync(folder).sort(), { timeout: 120_000 })
+      .toEqual(['keeper', expect.stringMatching(/^keeper-.*ndjson$/)]);
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     const [own] = readdirSync(path.join(folder, 'keeper'));
     expect(readdirSync(path.join(folder, 'keeper', own!))).toContain('0000000001.journal');

@@ -16,7 +16,7 @@ export interface Ledger {
 export async function readLedger(servers: string): Promise<Ledger> {
   const connection = await connect({ servers });
   try {
-    const manager = await jetstreamManager(connection);
+    const manager = await jetstreamManager(connection, { timeout: 30_000 });
     const info = await manager.streams.info('AUDIT_EVENTS').catch(() => undefined);
     const stored: Uint8Array[] = [];
     if (info !== undefined && info.state.messages > 0) {

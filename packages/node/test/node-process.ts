@@ -77,7 +77,7 @@ export class NodeProcess {
   /** Waits for a line of standard output. @returns what the pattern's group caught. */
   async says(pattern: RegExp): Promise<string> {
     await expect
-      .poll(() => this.stdout, { timeout: 20_000, message: `says ${pattern}; it said: ${this.stderr}` })
+      .poll(() => this.stdout, { timeout: 120_000, message: `says ${pattern}; it said: ${this.stderr}` })
       .toMatch(pattern);
     return pattern.exec(this.stdout)?.[1] ?? '';
   }

@@ -4,7 +4,7 @@ import { count, readLedger } from './ledger-reader.ts';
 import { NodeProcess, temporaryFolder } from './node-process.ts';
 
 const NOWHERE = 'nats://127.0.0.1:1';
-const IN_SECONDS = { timeout: 30_000 };
+const IN_TIME = { timeout: 120_000 };
 
 async function terminated(handler: string): Promise<NodeProcess> {
   const service = new NodeProcess('signal-handlers.mjs', { env: { HANDLER: handler } });
@@ -41,7 +41,7 @@ describe('an end that leaves no time', () => {
     expect(script.stderr).toBe(alone.stderr);
 
     const next = new NodeProcess('end.mjs', { load: 'register', env: { ...env, END: 'wait', COUNT: '0' }, journal });
-    await expect.poll(async () => count(await readLedger(nats.url), 'work_done'), IN_SECONDS).toBe(100);
+    await expect.poll(async () => count(await readLedger(nats.url), 'work_done'), IN_TIME).toBe(100);
     expect(next.stderr).toBe('');
   });
 
@@ -63,7 +63,7 @@ describe('the exit code', () => {
   ] as const)('is kept: %s, %s', async (END, signal, code) => {
     await using nats = await startNats();
     const env = { OTEL_SERVICE_NAME: 'ends', SPANLEDGER_NATS_URL: nats.url, END };
-    const script = new NodeProcess('end.mjs', { load: 'register', env });
+    const script = new NodeProcess('end.mjs', { load: 'patient.mjs', env });
     await script.says(/emitted/);
     if (signal !== undefined) script.child.kill(signal);
     expect(await script.ended()).toEqual({ code, signal: null });
@@ -82,7 +82,7 @@ describe('the exit code', () => {
     expect(script.stderr).toMatch(/^(spanledger: \d+ events are left in the journal .*\n)?$/);
     const emitted = Number(await script.says(/emitted (\d+) in all/));
     const next = new NodeProcess('end.mjs', { load: 'register', env: { ...env, END: 'wait', COUNT: '0' }, journal });
-    await expect.poll(async () => count(await readLedger(nats.url), 'work_done'), IN_SECONDS).toBe(emitted);
+    await expect.poll(async () => count(await readLedger(nats.url), 'work_done'), IN_TIME).toBe(emitted);
     expect(next.stderr).toBe('');
   });
 
@@ -95,7 +95,7 @@ describe('the exit code', () => {
     expect(await script.ended()).toEqual({ code: 3, signal: null });
     await nats.restart();
     const next = new NodeProcess('end.mjs', { load: 'register', env: { ...env, END: 'wait', COUNT: '0' }, journal });
-    await expect.poll(async () => count(await readLedger(nats.url), 'work_done'), IN_SECONDS).toBe(100);
+    await expect.poll(async () => count(await readLedger(nats.url), 'work_done'), IN_TIME).toBe(100);
     expect(next.stderr).toBe('');
   });
 });

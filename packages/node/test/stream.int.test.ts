@@ -19,10 +19,10 @@ it('makes the stream later, where the server did not answer when it was first as
     load: 'register',
     env: { OTEL_SERVICE_NAME: 'early', SPANLEDGER_NATS_URL: url, END: 'wait' },
   });
-  await expect.poll(() => service.stderr, { timeout: 30_000 }).toMatch(/neither made nor checked/);
+  await expect.poll(() => service.stderr, { timeout: 80_000 }).toMatch(/neither made nor checked/);
   await nats.reload(serviceThatMay('">"'));
   const stored = async (): Promise<number> => count(await readLedger(nats.url), 'work_done');
-  await expect.poll(stored, { timeout: 50_000, interval: 500 }).toBe(100);
+  await expect.poll(stored, { timeout: 80_000, interval: 500 }).toBe(100);
   service.child.kill('SIGTERM');
   await service.ended();
 });

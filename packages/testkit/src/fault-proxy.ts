@@ -17,6 +17,8 @@ interface Link {
 export class FaultProxy {
   /** Connections taken since the start. */
   accepted = 0;
+  /** Bytes that have vanished since the start. */
+  lostBytes = 0;
   readonly #target: { readonly host: string; readonly port: number };
   readonly #listener = createServer((client) => this.#accept(client));
   readonly #links = new Set<Link>();
@@ -130,6 +132,7 @@ export class FaultProxy {
     await this.#gate;
     if (this.#dropped[from] || link.holed) {
       link.holed = true;
+      this.lostBytes += piece.length;
     } else if (from === 'client' && this.#cut !== undefined) {
       await this.#cutWithin(link, piece);
     } else {

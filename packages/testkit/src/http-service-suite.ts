@@ -169,7 +169,7 @@ export function testHttpService(name: string, options: HttpServiceCase): void {
       const marks = [randomUUID(), randomUUID()];
       const socket = net.connect(service.port, '127.0.0.1');
       socket.write(marks.map((mark) => `GET /hang?mark=${mark} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''));
-      await expect.poll(() => service.runSoFar(marks[1] ?? ''), { timeout: 20_000, interval: 20 }).not.toHaveLength(0);
+      await expect.poll(() => service.runSoFar(marks[1] ?? ''), { timeout: 120_000, interval: 20 }).not.toHaveLength(0);
       socket.destroy();
       for (const mark of marks) expect(terminalOf(await service.endedRun(mark)).event).toBe('invocation_cancelled');
     });
@@ -247,7 +247,7 @@ async function abandon(service: HttpService, path: string, how: 'end' | 'reset',
   const socket = net.connect(service.port, '127.0.0.1');
   socket.on('error', () => undefined);
   socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
-  await expect.poll(probe, { timeout: 20_000, interval: 20 }).not.toHaveLength(0);
+  await expect.poll(probe, { timeout: 120_000, interval: 20 }).not.toHaveLength(0);
   if (how === 'end') socket.destroy();
   else socket.resetAndDestroy();
 }

@@ -11,7 +11,7 @@ import { assertLedger, readNdjson } from './independent-reader.ts';
 import type { RunCheck } from './independent-reader.ts';
 import { isLedgersOwn } from './own-run.ts';
 
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 120_000;
 const POLL_MS = 20;
 const EVENTS_FILE = 'events.ndjson';
 
@@ -116,7 +116,7 @@ export class HttpService {
   }
 }
 
-/** Polls until `probe` gives something, for at most 20 seconds. */
+/** Polls until `probe` gives something, for at most two minutes. */
 async function waitFor<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
   for (const deadline = performance.now() + DEADLINE_MS; performance.now() < deadline; await delay(POLL_MS)) {
     const found = await probe();

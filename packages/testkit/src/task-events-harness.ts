@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import http from 'node:http';
+import { text } from 'node:stream/consumers';
 import type { AuditEvent } from '@spanledger/protocol';
 import { expect, onTestFinished } from 'vitest';
 import { EventStream } from './event-stream.ts';
@@ -87,12 +89,16 @@ export async function expectRefusal(
   status: number,
   code: string,
 ): Promise<void> {
-  const response = await fetch(url, { headers });
-  expect(response.status).toBe(status);
-  expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
-  expect(response.headers.get('cache-control')).toBe('no-store');
-  expect(response.headers.has('retry-after')).toBe(status === 503);
-  expect(await response.json()).toEqual({
+  // On a connection of its own: one that is kept may just be closing.
+  const request = http.get(url, { headers, agent: false });
+  const response = await new Promise<http.IncomingMessage>((resolve, reject) =>
+    request.once('response', resolve).once('error', reject),
+  );
+  expect(response.statusCode).toBe(status);
+  expect(response.headers['content-type']).toBe('application/json; charset=utf-8');
+  expect(response.headers['cache-control']).toBe('no-store');
+  expect(response.headers['retry-after']).toBe(status === 503 ? '5' : undefined);
+  expect(JSON.parse(await text(response))).toEqual({
     statusCode: status,
     code,
     error: expect.any(String),

@@ -12,13 +12,13 @@ async function storeOne(url: string): Promise<void> {
   const nc = await connect({ servers: url });
   const manager = await jetstreamManager(nc, { timeout: 30_000 });
   await manager.streams.add({ name: 'S', subjects: ['s'] });
-  await jetstream(nc).publish('s', 'kept');
+  await jetstream(nc).publish('s', 'kept', { timeout: 30_000 });
   await nc.close();
 }
 
 async function storedMessages(url: string): Promise<number> {
   const nc = await connect({ servers: url });
-  const { state } = await (await jetstreamManager(nc)).streams.info('S');
+  const { state } = await (await jetstreamManager(nc, { timeout: 30_000 })).streams.info('S');
   await nc.close();
   return state.messages;
 }

@@ -5,8 +5,11 @@ import type { AuditSink, WriteOutcome } from '@spanledger/protocol';
 import type { Delivery } from './delivery.ts';
 import { RunHeads } from './run-heads.ts';
 
-/** Writes in flight at once. Enough to keep a server a few milliseconds away busy at 100,000 events a second. */
-const IN_FLIGHT_MAX = 4096;
+/**
+ * Writes in flight at once. Enough to keep a server ten milliseconds away busy at 100,000 events a second; each is some objects
+ * more that every collection of the young ones copies.
+ */
+const IN_FLIGHT_MAX = 1024;
 
 /** Writes started in one turn of the event loop, so that a burst does not keep the application waiting (I5). */
 const STARTS_PER_TURN = 256;

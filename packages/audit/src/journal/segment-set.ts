@@ -43,8 +43,12 @@ export class SegmentSet {
     return this.#segments.reduce((sum, segment) => sum + segment.bytes, spare);
   }
 
+  /** Once for every acknowledgement: without a function for each. */
   find(position: number): Segment | undefined {
-    return this.#segments.findLast((segment) => segment.has(position));
+    for (let i = this.#segments.length - 1; i >= 0; i -= 1) {
+      if (this.#segments[i]!.has(position)) return this.#segments[i];
+    }
+    return undefined;
   }
 
   /** Whether `begin` would find room under `maxBytes`. */

@@ -4,6 +4,7 @@ import type { Outbox } from '../delivery/outbox.ts';
 import type { InstanceRun } from '../instance/instance-run.ts';
 import type { LossReporter } from './loss-reporter.ts';
 import type { EventCounts } from './event-counts.ts';
+import type { Transcripts } from '../transcripts/transcripts.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
@@ -17,6 +18,7 @@ export interface ShutdownParts extends Pick<
   'producer' | 'sink' | 'journal' | 'attempts' | 'signing'
 > {
   readonly outbox: Outbox;
+  readonly transcripts: Transcripts;
   readonly losses: LossReporter;
   readonly instanceRun: InstanceRun;
   readonly counts: EventCounts;
@@ -29,7 +31,7 @@ export interface ShutdownParts extends Pick<
  * @param leaveJournal it is synced, and goes on taking events.
  */
 export async function shutDown(parts: ShutdownParts, deadlineMs: number, leaveJournal: boolean): Promise<void> {
-  const { outbox, losses, instanceRun, journal } = parts;
+  const { outbox, losses, instanceRun, journal, transcripts } = parts;
   const endAtMs = performance.now() + deadlineMs;
   const leftMs = (): number => Math.max(0, endAtMs - performance.now());
   // The last quarter is for the sink to let go of its medium, and a quarter of that for the journal to be synced.
@@ -43,6 +45,7 @@ export async function shutDown(parts: ShutdownParts, deadlineMs: number, leaveJo
   if (isFlushed) await outbox.settled(flushUntil());
   if (isFlushed || journal !== undefined) writeFinal(parts);
   if (isFlushed) await outbox.settled(flushUntil());
+  await transcripts.settled(flushUntil());
   instanceRun.recordHead();
   losses.close();
   outbox.feed?.close();

@@ -1,21 +1,23 @@
-/** Secrets have a run of at least this many letters, digits, `_`, `-` and `+`, or a sign by which they are named. */
-const RUN_MIN = 16;
+import { KEY_HINT, NAME_HINT } from './secret-patterns.ts';
+
+/** Keys have a run of at least this many letters, digits, `_`, `-` and `+`. */
+const RUN_MIN = 15;
+
+/** Of those that may be shorter. With `…` a truncation mark begins: of a key that was cut, any part may be left. */
+const SIGNS = ['…', '-----BEGIN ', 'earer', 'EARER', 'asic', 'oken'];
 
 const IS_RUN = new Uint8Array(128);
 for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+')
   IS_RUN[character.charCodeAt(0)] = 1;
 
 /**
- * Whether a text is worth a pattern at all. Prose, routes and names are not, and they are nearly everything: this costs about a
- * nanosecond for each character, a regular expression of all that secrets begin with seven.
+ * Whether a text is worth the patterns at all. Prose, routes and names are not, and they are nearly everything: to see that they
+ * have neither a run nor a sign costs a nanosecond for a character at most, and a regular expression several.
  */
 export function mayHoldSecret(text: string): boolean {
-  return hasSign(text) || hasRun(text);
-}
-
-/** `name: value`, `name=value`, `scheme://user:password@host`; and `…`, with which a truncation mark begins: what was cut may be short. */
-function hasSign(text: string): boolean {
-  return text.includes(':') || text.includes('=') || text.includes('…');
+  const isNamed = text.includes(':') || text.includes('=');
+  if (isNamed && NAME_HINT.test(text)) return true;
+  return (isNamed || hasRun(text) || SIGNS.some((sign) => text.includes(sign))) && KEY_HINT.test(text);
 }
 
 /** Looks at the last character that a run could have, and back from there: most are never looked at. */

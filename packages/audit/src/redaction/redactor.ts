@@ -1,7 +1,6 @@
 import { diag } from '@opentelemetry/api';
 import { LEDGER_EVENTS, ORCHESTRATOR_EVENTS } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
-import { eventInput } from '../event-input.ts';
 import type { EventInput } from '../event-input.ts';
 import { toFields } from '../json-value.ts';
 import { SecretScrubber } from './secret-scrubber.ts';
@@ -13,14 +12,25 @@ type Fields = Readonly<Record<string, JsonValue>>;
 
 /** What the ledger says of itself: no policy of an application has a say in it (I9). */
 const OWN_EVENTS: ReadonlySet<string> = new Set(LEDGER_EVENTS);
-/** Events by which readers tell steps, attempts and outcomes apart, and the `fields` that they do it with: a policy cannot change them. */
+/** Events by which readers tell steps, attempts, outcomes and transcripts apart, and the `fields` that they do it with: a policy cannot change them. */
 const LIFECYCLE_EVENTS: ReadonlySet<string> = new Set([
   ...ORCHESTRATOR_EVENTS,
   'invocation_started',
   'invocation_complete',
   'invocation_cancelled',
+  'transcript_recorded',
 ]);
-const STRUCTURE = ['step', 'parent', 'status', 'dispatched', 'dispatched_more'] as const;
+const STRUCTURE = ['step', 'parent', 'status', 'dispatched', 'dispatched_more', 'transcript'] as const;
+/** What an application or a span says outside of `fields`. */
+const TEXTS = [
+  'entityType',
+  'taskId',
+  'sessionId',
+  'clientRequestId',
+  'model',
+  'provider',
+  'requestId',
+] as const satisfies readonly (keyof EventInput)[];
 const UNREADABLE: Fields = { '…': '[unreadable]' };
 const WITHHELD: Fields = { '…': '[redaction failed]' };
 
@@ -43,24 +53,21 @@ export class Redactor {
     const told = input.fields;
     const isOpen = this.#policy !== undefined && told !== undefined && !OWN_EVENTS.has(input.event);
     const allowed = isOpen ? this.#applyPolicy(told, LIFECYCLE_EVENTS.has(input.event)) : told;
-    const scrubber = this.#scrubber;
-    if (scrubber === undefined) return allowed === told ? input : { ...input, fields: allowed };
-    const fields = allowed && this.#scrubFields(scrubber, allowed);
-    const text = (value: string | undefined): string | undefined =>
-      typeof value === 'string' ? scrubber.text(value) : value;
-    const details = {
-      entityType: text(input.entityType),
-      taskId: text(input.taskId),
-      sessionId: text(input.sessionId),
-      clientRequestId: text(input.clientRequestId),
-      model: text(input.model),
-      provider: text(input.provider),
-      inputTokens: input.inputTokens,
-      outputTokens: input.outputTokens,
-      tokensUnavailable: input.tokensUnavailable,
-      requestId: text(input.requestId),
-    };
-    return eventInput(input.event, input, details, fields);
+    const allowedInput = allowed === told ? input : { ...input, fields: allowed };
+    return this.#scrubber === undefined ? allowedInput : this.#scrubbed(this.#scrubber, allowedInput);
+  }
+
+  /** The same input where there is no secret, which is nearly always: a copy for each event would be the most of what this costs. */
+  #scrubbed(scrubber: SecretScrubber, input: EventInput): EventInput {
+    let result = input;
+    for (const name of TEXTS) {
+      const before = input[name];
+      if (typeof before !== 'string') continue;
+      const after = scrubber.text(before);
+      if (after !== before) result = { ...result, [name]: after };
+    }
+    const fields = input.fields && this.#scrubFields(scrubber, input.fields);
+    return fields === input.fields ? result : { ...result, fields };
   }
 
   /** I6: what is no plain JSON after all (a pipeline is given it directly) loses its payload here, and not its event. */

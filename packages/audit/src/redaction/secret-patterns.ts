@@ -87,13 +87,13 @@ export const WHOLE_SECRETS: readonly RegExp[] = [
   // Entra (Azure AD), whose keys have their mark in the middle.
   /(?<![\w.~-])[\w.~]{3}\dQ~(?:[\w.~-]{28,}|[\w.~-]{0,28}(?=…\[truncated:))/g,
   // JSON Web Tokens, signed and encrypted.
-  /(?<![\w-])eyJ[\w-]{8,}(?:(?:\.[\w-]+){1,4}|(?=…\[truncated:))/g,
+  /(?<![\w-])eyJ[\w-]{12,}(?:(?:\.[\w-]+){1,4}|(?=…\[truncated:))/g,
 ];
 
 /** The secret is the group `secret`; what is around it stays. */
 export const NAMED_SECRETS: readonly RegExp[] = [
   // "Basic authentication" is prose: a credential has a digit, an equals sign, or changes case.
-  /(?<![A-Za-z])(?:[Bb]earer|BEARER|[Bb]asic|[Tt]oken)[ \t]{1,8}(?=[A-Za-z.~+/_-]{0,64}[0-9=]|[A-Za-z]{0,64}[a-z][A-Z])(?<secret>[\w.~+/=-]{8,})/g,
+  /(?<![A-Za-z0-9])(?:[Bb]earer|BEARER|[Bb]asic|[Tt]oken)[ \t]{1,8}(?=[A-Za-z.~+/_-]{0,64}[0-9=]|[A-Za-z]{0,64}[a-z][A-Z])(?<secret>[\w.~+/=-]{8,})/g,
   // Credentials in a URL, to the last `@` of its authority.
   /:\/\/[^\s/?#@:"'<>]{0,256}:(?<secret>[^\s/?#"'<>…]{1,512})(?:@|(?=…\[truncated:))/g,
   // Headers with more than one word in their value.
@@ -120,17 +120,18 @@ export const SECRET_NAME = new RegExp(
   'i',
 );
 
-/**
- * Nothing above matches where this does not: one look at a text, before any of the others. Its parts begin with literals.
- */
-export const HINT = new RegExp(
+const BEARER = '(?:[Bb]earer|BEARER|[Bb]asic|[Tt]oken)[ \\t]';
+
+/** How keys begin. Nothing that is told by its shape matches where this does not. */
+export const KEY_HINT = new RegExp(
+  `-----BEGIN |(?<![A-Za-z0-9])(?:${[...VENDOR_KEYS.map(([prefix]) => prefix), 'eyJ', BEARER].join('|')})|Q~`,
+);
+
+/** What stands before a secret that is told by its name. Nothing of these matches where this does not. */
+export const NAME_HINT = new RegExp(
   [
-    '-----BEGIN ',
-    ...VENDOR_KEYS.map(([prefix]) => prefix),
-    '\\dQ~',
-    'eyJ',
     '://[^\\s/?#@:"\'<>]{0,256}:[^\\s/]{0,512}(?:@|…)',
-    '(?:[Bb]earer|BEARER|[Bb]asic|[Tt]oken)[ \\t]',
+    BEARER,
     // The end of a name before `=` or `:` is where an assignment shows, and there are few of these.
     '(?:[Pp][Aa][Ss][Ss]|[Pp][Ww][Dd]|[Ss][Ee][Cc][Rr]|[Cc][Rr][Ee][Dd]|[Cc][Oo][Oo][Kk]|[Aa][Uu][Tt][Hh][Oo]|[Tt][Oo][Kk][Ee]|[Kk][Ee][Yy]|[Ss][Ii][Gg]|[Jj][Ww][Tt])[\\w-]{0,28}[\\\\"\'\\]]{0,3}[ \\t]{0,4}[=:]',
   ].join('|'),

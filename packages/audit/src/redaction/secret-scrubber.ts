@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { JsonValue } from '@spanledger/protocol';
 import { mayHoldSecret } from './may-hold-secret.ts';
-import { ASSIGNMENT, HINT, NAMED_SECRETS, SECRET_NAME, WHOLE_SECRETS } from './secret-patterns.ts';
+import { ASSIGNMENT, NAMED_SECRETS, SECRET_NAME, WHOLE_SECRETS } from './secret-patterns.ts';
 
 /** What stands where a secret was. With a join key it is `[REDACTED:<16 hex>]`. */
 const REDACTED = '[REDACTED]';
@@ -37,7 +37,7 @@ export class SecretScrubber {
   }
 
   text(text: string): string {
-    return text.length < TEXT_MIN || !mayHoldSecret(text) || !HINT.test(text) ? text : this.#scrub(text);
+    return text.length < TEXT_MIN || !mayHoldSecret(text) ? text : this.#scrub(text);
   }
 
   /** @param fields plain JSON, bounded in depth. */

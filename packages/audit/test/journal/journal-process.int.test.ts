@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openJournal } from '../../src/index.ts';
@@ -145,8 +146,7 @@ describe.skipIf(!works('strace', '-V'))('a disk that fails a sync', () => {
 });
 
 const canMount = (): boolean => {
-  const place = '/tmp/spanledger-mount-test';
-  mkdirSync(place, { recursive: true });
+  const place = mkdtempSync(path.join(tmpdir(), 'journal-mount-'));
   const mounted = works('mount', '-t', 'tmpfs', '-o', 'size=64k', 'none', place);
   if (mounted) works('umount', place);
   rmSync(place, { recursive: true, force: true });

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createAuditPipeline, createKeyRing, memorySink, openJournal } from '../../src/index.ts';
 import type { AuditPipelineOptions, MemorySink, SigningKeys } from '../../src/index.ts';
 import { newDirectory } from '../journal/journal-support.ts';
-import { eventsOf, lossesOf, newScope, walkRun } from '../support.ts';
+import { eventsOf, eventually, lossesOf, newScope, walkRun } from '../support.ts';
 import { moodyKeys, newPem, verdict } from './signing-support.ts';
 
 let errors: string[];
@@ -62,13 +62,13 @@ describe('the mode checkpoint', () => {
     const { sink, pipeline } = setUp('checkpoint', keys, { checkpointIntervalMs: 100 });
     const scope = newScope();
     pipeline.emit(scope, { event: 'tool_exec' });
-    await vi.waitFor(() => expect(pipeline.health()).toMatchObject({ status: 'degraded', accepting: true }));
+    await eventually(() => expect(pipeline.health()).toMatchObject({ status: 'degraded', accepting: true }));
     const { signing } = pipeline.health();
     expect(signing).toMatchObject({ mode: 'checkpoint', healthy: false, problem: expect.stringContaining('no time') });
     expect(pipeline.emit(scope, { event: 'tool_exec' })).toMatch(/:2$/);
-    await vi.waitFor(() => expect(lossesOf(sink)).toMatchObject([{ reason: 'signer', first_seq: 1 }]));
+    await eventually(() => expect(lossesOf(sink)[0]).toMatchObject({ reason: 'signer', first_seq: 1 }));
     isBroken = false;
-    await vi.waitFor(() => expect(pipeline.health()).toMatchObject({ status: 'ok', signing: { healthy: true } }));
+    await eventually(() => expect(pipeline.health()).toMatchObject({ status: 'ok', signing: { healthy: true } }));
     await pipeline.shutdown();
     // The runs that the lost checkpoint was to name are named by the next one. (Of losses that helper knows nothing.)
     const { instance } = pipeline;
@@ -206,10 +206,7 @@ describe('a signer that fails now and then', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(pipeline.health().accepting).toBe(false);
     isBroken = false;
-    await vi.waitFor(
-      () => expect(pipeline.health()).toMatchObject({ status: 'ok', losses: { unreported: 0 } }),
-      10_000,
-    );
+    await eventually(() => expect(pipeline.health()).toMatchObject({ status: 'ok', losses: { unreported: 0 } }));
     // What is sealed is reported, and is in the sink a little later.
     await pipeline.flush();
     expect(lossesOf(sink)).toContainEqual(expect.objectContaining({ run_id: scope.run.id, first_seq: 1, last_seq: 5 }));
