@@ -3,6 +3,7 @@ import { SpanledgerError } from '@spanledger/protocol';
 import type { BusEvent, BusEventItem, BusItem } from './bus-event.ts';
 import type { ResolvedSubscription } from './bus-options.ts';
 import { SubscriberBuffer } from './subscriber-buffer.ts';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -158,7 +159,7 @@ export class Subscriber implements Subscription {
   #complain(error: unknown): void {
     if (this.#complained) return;
     this.#complained = true;
-    log.warn('a listener of the event bus has thrown; it goes on getting events', error);
+    log.warn('a listener of the event bus has thrown; it goes on getting events:', loggable(error));
   }
 }
 
