@@ -5,6 +5,7 @@ import type { ResolvedSubscription } from './bus-options.ts';
 import { passes } from './event-filter.ts';
 import type { EventKind } from './event-filter.ts';
 import { SubscriberBuffer } from './subscriber-buffer.ts';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -154,7 +155,7 @@ export class Subscriber implements Subscription {
   #complain(error: unknown): void {
     if (this.#complained) return;
     this.#complained = true;
-    log.warn('a listener of the event bus has thrown; it goes on getting events', error);
+    log.warn('a listener of the event bus has thrown; it goes on getting events:', loggable(error));
   }
 }
 

@@ -6,6 +6,7 @@ import type { LossReporter } from './loss-reporter.ts';
 import type { EventCounts } from './event-counts.ts';
 import type { Transcripts } from '../transcripts/transcripts.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -65,7 +66,7 @@ async function closeSink({ sink }: ShutdownParts, deadlineMs: number): Promise<v
   try {
     await within(sink.close(deadlineMs), deadlineMs);
   } catch (error) {
-    log.error(`sink ${sink.name} could not be closed:`, error);
+    log.error(`sink ${sink.name} could not be closed:`, loggable(error));
   }
 }
 
@@ -73,7 +74,7 @@ async function closeAttempts({ attempts }: ShutdownParts, deadlineMs: number): P
   try {
     await within(Promise.resolve(attempts?.close?.()), deadlineMs);
   } catch (error) {
-    log.error(`the store of attempts could not be closed:`, error);
+    log.error(`the store of attempts could not be closed:`, loggable(error));
   }
 }
 
@@ -82,7 +83,7 @@ async function endJournal({ journal }: ShutdownParts, deadlineMs: number, leave:
   try {
     await within(leave ? journal.whenDurable(journal.position) : journal.close(), deadlineMs);
   } catch (error) {
-    log.error('the journal could not be closed:', error);
+    log.error('the journal could not be closed:', loggable(error));
   }
 }
 
@@ -97,6 +98,6 @@ function closeKeys({ signing }: ShutdownParts): void {
   try {
     signing?.keys.close?.();
   } catch (error) {
-    log.error('the signing keys could not be closed:', error);
+    log.error('the signing keys could not be closed:', loggable(error));
   }
 }

@@ -1,3 +1,4 @@
+import { SpanledgerError } from '@spanledger/protocol';
 import type { GivenMessage } from './redact-transcript.ts';
 
 /** What was said, as a span has it: nothing of it is copied yet, so it must be sealed in the same turn (I1). */
@@ -12,12 +13,15 @@ export type SaidSource = { readonly role?: string; readonly value: unknown };
 /**
  * Several sources as one content: messages where all of them are; a text as it is where it is all there is.
  *
- * @throws RangeError if they have more than `contentMax` UTF-16 units.
+ * @throws SpanledgerError `SPANLEDGER_TRANSCRIPT` if they have more than `contentMax` UTF-16 units.
  */
 export function joinSources(sources: readonly SaidSource[], contentMax: number): Said['content'] {
   let units = 0;
   for (const { value } of sources) units += typeof value === 'string' ? value.length : JSON.stringify(value).length;
-  if (units > contentMax) throw new RangeError(`a content has ${units} UTF-16 units, and ${contentMax} are taken`);
+  if (units > contentMax) {
+    const message = `a content has ${units} UTF-16 units, and at most ${contentMax} are taken from a span`;
+    throw new SpanledgerError('SPANLEDGER_TRANSCRIPT', message);
+  }
   const [first] = sources;
   if (sources.length === 1 && first?.role === undefined && typeof first?.value === 'string') {
     return messagesIn(first.value) ?? first.value;

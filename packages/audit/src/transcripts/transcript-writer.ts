@@ -69,10 +69,17 @@ export class TranscriptWriter {
     if (this.#waiting.length === 1) setImmediate(() => this.#writeWaiting());
   }
 
-  /** One will not be written. */
-  notWritten(outcome: 'shed' | 'unsealed', cause: unknown): void {
-    this.counts[outcome] += 1;
-    this.#say(outcome, cause);
+  /** Their event was lost: they are not to be written. */
+  shed(count: number): void {
+    this.counts.shed += count;
+    this.#say('shed', 'its event was not kept');
+  }
+
+  /** One could not be sealed. */
+  unsealed(cause: unknown): void {
+    this.counts.unsealed += 1;
+    // The error of a policy, which is the cause of ours, may quote what was said: it is not told.
+    this.#say('unsealed', cause instanceof SpanledgerError ? cause.message : 'it could not be read');
   }
 
   /** Waits until everything written so far has an outcome. @returns false if the deadline came first. */

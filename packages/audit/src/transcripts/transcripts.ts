@@ -62,7 +62,7 @@ export class Transcripts {
   saidBy(span: SpanView): readonly Said[] | undefined {
     const { transcripts } = this.#options;
     if (transcripts === undefined) return undefined;
-    const said = saidBySpan(span, transcripts.contentMax, (cause) => this.#writer.notWritten('unsealed', cause));
+    const said = saidBySpan(span, transcripts.contentMax, (cause) => this.#writer.unsealed(cause));
     return said.length === 0 ? undefined : said;
   }
 
@@ -80,7 +80,7 @@ export class Transcripts {
         const seq = clientRequestId === undefined ? 0n : this.#next(run, kind);
         recorded.push(this.#sealer.seal({ taskId, sessionId, requestId, seq, kind, content }));
       } catch (error) {
-        this.#writer.notWritten('unsealed', error);
+        this.#writer.unsealed(error);
       }
     }
     return recorded;
@@ -93,7 +93,7 @@ export class Transcripts {
 
   /** Of a span, and its event is lost. */
   shed(count: number): void {
-    for (let i = 0; i < count; i += 1) this.#writer.notWritten('shed', 'its event was not kept');
+    this.#writer.shed(count);
   }
 
   settled(deadlineMs: number): Promise<boolean> {
