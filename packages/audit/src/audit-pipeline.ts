@@ -1,8 +1,9 @@
 import type { WorkflowContext } from '@spanledger/otel/internal';
-import type { AttemptStore, Jwks, SealedTranscript, WriteOutcome } from '@spanledger/protocol';
+import type { AttemptStore, Jwks, WriteOutcome } from '@spanledger/protocol';
 import type { EventInput } from './event-input.ts';
 import type { PipelineHealth } from './pipeline/health.ts';
 import type { RunBrackets } from './pipeline/run-brackets.ts';
+import type { Transcripts } from './transcripts/transcripts.ts';
 
 /** When an event counts as durable, for `emitDurable`. */
 export interface Durability {
@@ -62,11 +63,8 @@ export interface AuditPipeline {
    */
   emitDurable(scope: WorkflowContext, input: EventInput, durability?: Durability): Promise<string>;
 
-  /** Its sink takes transcripts. */
-  readonly takesTranscripts: boolean;
-
-  /** Gives a transcript to the sink. It is in no journal, and takes no number. Never rejects. */
-  writeTranscript(transcript: SealedTranscript): Promise<WriteOutcome>;
+  /** What was said, beside the ledger. It is in no journal, and takes no number. */
+  readonly transcripts: Transcripts;
 
   /** How it is doing now. */
   health(): PipelineHealth;
@@ -74,7 +72,7 @@ export interface AuditPipeline {
   /** The public keys that its events can be verified with; `undefined` where nothing is signed. */
   jwks(): Jwks | undefined;
 
-  /** Waits until everything emitted so far has an outcome. @returns false if the deadline came first. */
+  /** Waits until everything emitted so far has an outcome, transcripts too. @returns false if the deadline came first. */
   flush(deadlineMs?: number): Promise<boolean>;
 
   /**

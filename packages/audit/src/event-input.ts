@@ -1,5 +1,6 @@
 import type { HrTime } from '@opentelemetry/api';
 import type { JsonValue } from '@spanledger/protocol';
+import type { Said } from './transcripts/said.ts';
 
 /**
  * One thing that happened, as the application or a span tells it: everything about an audit event except who we are,
@@ -26,6 +27,8 @@ export interface EventInput {
   readonly requestId?: string | undefined;
   /** Plain JSON, already allow-listed and bounded; see `json-value.ts`. */
   readonly fields?: Readonly<Record<string, JsonValue>> | undefined;
+  /** What a GenAI span said, where transcripts of spans are kept. It is stored beside the ledger; the event carries its digest. */
+  readonly said?: readonly Said[] | undefined;
 }
 
 /** Where the event is in its trace. */
@@ -43,7 +46,7 @@ export interface SpanReference {
 export type Place = Pick<EventInput, 'time' | 'span' | 'durationMs'>;
 
 /** The properties of an event that are neither its place nor its `fields`. */
-export type EventDetails = Omit<EventInput, 'event' | 'fields' | keyof Place>;
+export type EventDetails = Omit<EventInput, 'event' | 'fields' | 'said' | keyof Place>;
 
 /**
  * Puts an input together, property by property: objects that are spread together have no hidden class, and would cost 5 µs an
@@ -54,6 +57,7 @@ export function eventInput(
   place: Place,
   details: EventDetails | undefined,
   fields: EventInput['fields'],
+  said?: EventInput['said'],
 ): EventInput {
   return {
     event,
@@ -71,5 +75,6 @@ export function eventInput(
     tokensUnavailable: details?.tokensUnavailable,
     requestId: details?.requestId,
     fields,
+    said,
   } satisfies Required<{ [Key in keyof EventInput]: unknown }>;
 }

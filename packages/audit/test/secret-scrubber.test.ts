@@ -31,6 +31,11 @@ describe('a secret', () => {
     },
   );
 
+  it.each(plantedSecrets(SHAPE_COUNT))('of the shape $shape is found in JSON in JSON', ({ text, secret }) => {
+    const nested = JSON.stringify({ messages: JSON.stringify([{ content: text }]) });
+    expect(scrubber.text(nested)).not.toContain(secret);
+  });
+
   it('is found at any depth, in keys, and many to a text', () => {
     const all = secrets.map(({ text }) => text).join('\n');
     const fields = scrubber.fields({ a: [{ b: [all] }], [secrets[0]!.secret]: 'x' });

@@ -6,7 +6,14 @@ import { assertLedger, assertValidEvents } from '@spanledger/testkit';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import type { Sampler, SpanExporter, SpanLimits, SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { AuditSpanProcessor, createAuditPipeline, memorySink } from '../src/index.ts';
-import type { AuditPipeline, AuditSpanExporter, DesignationRules, LifecycleMode, MemorySink } from '../src/index.ts';
+import type {
+  AuditPipeline,
+  AuditPipelineOptions,
+  AuditSpanExporter,
+  DesignationRules,
+  LifecycleMode,
+  MemorySink,
+} from '../src/index.ts';
 
 export interface Traced {
   readonly provider: NodeTracerProvider;
@@ -30,14 +37,26 @@ export interface TracedOptions {
   readonly lifecycle?: LifecycleMode;
   readonly sampler?: Sampler;
   readonly spanLimits?: SpanLimits;
+  /** Of the pipeline, beside producer, sink and lifecycle. */
+  readonly pipelineOptions?: Partial<AuditPipelineOptions>;
+  /** Takes transcripts, up to so many bytes. Default: none. */
+  readonly maxTranscriptBytes?: number;
   /** Also given to the provider. */
   readonly also?: SpanProcessor[];
 }
 
 /** A real tracer provider with our processors, and a pipeline into memory. Nothing global is touched. */
-export function traced({ rules = [], lifecycle = 'with-events', also = [], ...config }: TracedOptions = {}): Traced {
-  const sink = memorySink();
-  const pipeline = createAuditPipeline({ producer: 'test-agent', sink, lifecycle });
+export function traced(options: TracedOptions = {}): Traced {
+  const {
+    rules = [],
+    lifecycle = 'with-events',
+    also = [],
+    maxTranscriptBytes = 0,
+    pipelineOptions,
+    ...config
+  } = options;
+  const sink = memorySink({ maxTranscriptBytes });
+  const pipeline = createAuditPipeline({ producer: 'test-agent', sink, lifecycle, ...pipelineOptions });
   const processor = new AuditSpanProcessor({ pipeline, rules });
   const spanProcessors: SpanProcessor[] = [new WorkflowSpanProcessor(), processor, ...also];
   const provider = new NodeTracerProvider({ ...config, spanProcessors });

@@ -9,7 +9,7 @@ export const ORCHESTRATOR_EVENTS = [
   'workflow_cancelled',
 ] as const;
 
-/** Events of an agent, as Forge names them. */
+/** Events of an agent, as Forge names them; of `transcript_recorded` it knows nothing. */
 export const AGENT_EVENTS = [
   'invocation_started',
   'invocation_complete',
@@ -26,6 +26,7 @@ export const AGENT_EVENTS = [
   'auth_fail',
   'session_start',
   'session_end',
+  'transcript_recorded',
 ] as const;
 
 /** Events of the ledger about itself. */

@@ -26,6 +26,7 @@ export { UnsignedEventError, createChain, eventId, messageId, seal } from './sea
 export type { Chain, EnvelopeForm, SealOptions, SealedEvent, Sha256 } from './seal.ts';
 export type { EventSigner } from './sign.ts';
 export { SIGNATURE_PROFILE, readSignature, signedBytes, type EventSignature } from './signature.ts';
+export type { SealedTranscript } from './sealed-transcript.ts';
 export type { AuditSink, SinkStatus, WriteOptions, WriteOutcome } from './sink.ts';
 export { AUDIT_STREAM, AUDIT_SUBJECT, checkProducer, decodeSubject, encodeSubject, encodeToken } from './subject.ts';
 export type { SubjectParts } from './subject.ts';
@@ -37,16 +38,14 @@ export {
   sealTranscript,
   transcriptReference,
   transcriptSubject,
-} from './transcript.ts';
-export type {
-  ContentTranscript,
-  EventSummary,
-  SealedTranscript,
-  SealTranscriptOptions,
-  SummaryTranscript,
-  TranscriptKey,
-  TranscriptKind,
-  TranscriptRecord,
+  type ContentTranscript,
+  type EventSummary,
+  type SealTranscriptOptions,
+  type SummaryTranscript,
+  type TranscriptKey,
+  type TranscriptKind,
+  type TranscriptMessage,
+  type TranscriptRecord,
 } from './transcript.ts';
 export {
   AUDIT_EVENT_ATTRIBUTE,
@@ -55,6 +54,6 @@ export {
   RUN_ID_HEADER,
   RUN_RECORDED_HEADER,
   WORKFLOW_FIELDS,
+  type WorkflowIdentity,
 } from './workflow-fields.ts';
-export type { WorkflowIdentity } from './workflow-fields.ts';
 export { parseAttempt, parseId } from './workflow-values.ts';

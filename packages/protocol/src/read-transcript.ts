@@ -1,5 +1,5 @@
 import type { Sha256 } from './seal.ts';
-import { TRANSCRIPT_KINDS } from './transcript.ts';
+import { TRANSCRIPT_KINDS, isMessages } from './transcript.ts';
 import type { EventSummary, TranscriptKind, TranscriptRecord } from './transcript.ts';
 import { parseChunk } from './transcript-chunks.ts';
 
@@ -65,7 +65,7 @@ function toRecord(wire: Record<string, unknown>): TranscriptRecord | undefined {
   };
   const { content } = wire;
   if (kind === 'event_summary') return { ...base, kind, content: toSummary(content as Record<string, unknown>) };
-  return typeof content === 'string' ? { ...base, kind, content } : undefined;
+  return typeof content === 'string' || isMessages(content) ? { ...base, kind, content } : undefined;
 }
 
 function toSummary(wire: Record<string, unknown>): EventSummary {

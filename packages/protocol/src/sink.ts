@@ -1,5 +1,5 @@
 import type { SealedEvent } from './seal.ts';
-import type { SealedTranscript } from './transcript.ts';
+import type { SealedTranscript } from './sealed-transcript.ts';
 
 /**
  * What became of one write. An expected failure is an outcome; a rejected promise is a bug in the sink.

@@ -15,11 +15,37 @@ const BACKSLASH = 0x5c;
 const QUOTE = 0x22;
 
 /**
- * Cuts a transcript's JSON text into messages of at most `maxBytes`, never inside of a character. Each is JSON on one line, and names
- * its whole, so that a stream or a file of them needs nothing else to be read.
+ * Cuts a transcript's JSON text such that each part fits into a message of at most `maxBytes`, never inside of a character. It runs
+ * in span hooks: one look at each character.
  */
-export function chunkTranscript(text: string, digest: string, maxBytes: number): string[] {
-  const parts = cut(text, maxBytes - FRAME_BYTES);
+export function cutTranscript(text: string, maxBytes: number): string[] {
+  const partMaxBytes = maxBytes - FRAME_BYTES;
+  const parts: string[] = [];
+  let start = 0;
+  let bytes = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    const cost = unit < 0x80 ? (unit === QUOTE || unit === BACKSLASH ? 2 : 1) : wideBytes(unit);
+    if (bytes + cost > partMaxBytes) {
+      parts.push(text.slice(start, at));
+      start = at;
+      bytes = 0;
+    }
+    bytes += cost;
+    if (cost === 4) at += 1;
+  }
+  parts.push(text.slice(start));
+  return parts;
+}
+
+/** In UTF-8, of the character that begins here: JSON text has no controls and no lone surrogates. */
+function wideBytes(unit: number): number {
+  if (unit < 0x800) return 2;
+  return unit >= 0xd800 && unit < 0xdc00 ? 4 : 3;
+}
+
+/** The parts as messages: each is JSON on one line, and names its whole, so that a stream or a file of them needs nothing else to be read. */
+export function chunkTranscript(parts: readonly string[], digest: string): string[] {
   return parts.map((part, index) => {
     const chunk: Chunk = {
       schema_version: '1.0',
@@ -30,33 +56,6 @@ export function chunkTranscript(text: string, digest: string, maxBytes: number):
     };
     return JSON.stringify(chunk);
   });
-}
-
-function cut(text: string, partMaxBytes: number): string[] {
-  const parts: string[] = [];
-  let start = 0;
-  let bytes = 0;
-  for (let at = 0; at < text.length;) {
-    const codePoint = text.codePointAt(at)!;
-    const cost = jsonBytes(codePoint);
-    if (bytes + cost > partMaxBytes) {
-      parts.push(text.slice(start, at));
-      start = at;
-      bytes = 0;
-    }
-    bytes += cost;
-    at += codePoint > 0xffff ? 2 : 1;
-  }
-  parts.push(text.slice(start));
-  return parts;
-}
-
-/** Of one character of JSON text, written inside of a JSON string: there are no controls and no lone surrogates in it. */
-function jsonBytes(codePoint: number): number {
-  if (codePoint === QUOTE || codePoint === BACKSLASH) return 2;
-  if (codePoint < 0x80) return 1;
-  if (codePoint < 0x800) return 2;
-  return codePoint < 0x10000 ? 3 : 4;
 }
 
 /** Reads one message. @returns `undefined` if it is none. */

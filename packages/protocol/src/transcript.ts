@@ -1,7 +1,10 @@
+import type { JsonValue } from './envelope.ts';
 import { SpanledgerError } from './errors.ts';
-import type { SealedEvent, Sha256 } from './seal.ts';
+import type { Sha256 } from './seal.ts';
+import { ChunkedTranscript } from './sealed-transcript.ts';
+import type { SealedTranscript } from './sealed-transcript.ts';
 import { encodeToken } from './subject.ts';
-import { chunkTranscript } from './transcript-chunks.ts';
+import { cutTranscript } from './transcript-chunks.ts';
 
 export const TRANSCRIPT_STREAM = 'AUDIT_TRANSCRIPTS';
 
@@ -37,10 +40,13 @@ interface TranscriptBase extends TranscriptKey {
   readonly producer: string;
 }
 
+/** One message of a conversation, as plain JSON: `{ role, parts }` in OpenTelemetry's GenAI conventions, `{ role, content }` elsewhere. */
+export type TranscriptMessage = Readonly<Record<string, JsonValue>>;
+
 export interface ContentTranscript extends TranscriptBase {
   readonly kind: 'input' | 'output';
-  /** As it was sent or received; structured messages as their JSON. */
-  readonly content: string;
+  /** As it was sent or received: a text, or messages. */
+  readonly content: string | readonly TranscriptMessage[];
 }
 
 export interface SummaryTranscript extends TranscriptBase {
@@ -49,21 +55,6 @@ export interface SummaryTranscript extends TranscriptBase {
 }
 
 export type TranscriptRecord = ContentTranscript | SummaryTranscript;
-
-/** A transcript as it is stored. */
-export interface SealedTranscript {
-  /**
-   * SHA-256 hex of the whole transcript, its nonce included: what an audit event carries. Once the content is erased, it
-   * still verifies the ledger and says nothing of the content, however short that was.
-   */
-  readonly digest: string;
-  readonly subject: string;
-  /**
-   * One message each, in order, in the shape of sealed events so that sinks treat them alike: the digest is their run, and their number
-   * is counted from 1.
-   */
-  readonly chunks: readonly SealedEvent[];
-}
 
 export interface SealTranscriptOptions {
   readonly sha256: Sha256;
@@ -75,7 +66,7 @@ export interface SealTranscriptOptions {
 
 const CHUNK_MAX_BYTES = 65_536;
 const CHUNK_MIN_BYTES = 1_024;
-/** I7: of one content, in UTF-16 units. */
+/** I7: of one content, in UTF-16 units; of messages, of their JSON. */
 const CONTENT_MAX = 16 * 1024 * 1024;
 const ID_MAX_BYTES = 128;
 const SEQ_END = 1n << 64n;
@@ -95,12 +86,9 @@ export function sealTranscript(record: TranscriptRecord, options: SealTranscript
   }
   const subject = transcriptSubject(record.producer, record);
   const text = JSON.stringify(toWire(record, nonce));
-  const digest = sha256(encoder.encode(text));
-  const chunks = chunkTranscript(text, digest, chunkMaxBytes).map((chunk, index) => {
-    const bytes = encoder.encode(chunk);
-    return { runId: digest, seq: index + 1, bytes, hash: sha256(bytes), subject };
-  });
-  return { digest, subject, chunks };
+  if (typeof record.content !== 'string') checkLength(text);
+  const bytes = encoder.encode(text);
+  return new ChunkedTranscript(subject, bytes.length, sha256(bytes), cutTranscript(text, chunkMaxBytes), sha256);
 }
 
 /**
@@ -124,7 +112,7 @@ export function transcriptSubject(producer: string, key: TranscriptKey): string 
 
 /** What an audit event says of a transcript, inside its `fields`. */
 export function transcriptReference(record: TranscriptKey, sealed: SealedTranscript): Record<string, string | number> {
-  return { kind: record.kind, seq: String(record.seq), digest: sealed.digest, chunks: sealed.chunks.length };
+  return { kind: record.kind, seq: String(record.seq), digest: sealed.digest, chunks: sealed.chunkCount };
 }
 
 /** Property by property: nothing else that a record may have is written. */
@@ -159,10 +147,21 @@ function summaryToWire(content: EventSummary): object {
   };
 }
 
-function checkedContent(content: unknown): string {
-  if (typeof content !== 'string') throw invalid('the content must be a text');
-  if (content.length > CONTENT_MAX) throw invalid(`the content must have at most ${CONTENT_MAX} UTF-16 units`);
+function checkedContent(content: unknown): string | readonly TranscriptMessage[] {
+  if (typeof content !== 'string' && !isMessages(content)) throw invalid('the content must be a text, or messages');
+  if (typeof content === 'string') checkLength(content);
   return content;
+}
+
+function checkLength(text: string): void {
+  if (text.length > CONTENT_MAX) throw invalid(`the content must have at most ${CONTENT_MAX} UTF-16 units`);
+}
+
+/** Whether this is a list of objects. */
+export function isMessages(content: unknown): content is readonly TranscriptMessage[] {
+  return (
+    Array.isArray(content) && content.every((one) => typeof one === 'object' && one !== null && !Array.isArray(one))
+  );
 }
 
 function id(name: string, value: unknown): string {

@@ -40,8 +40,17 @@ const key = {
   ts: fc.constant(BASE.ts),
 };
 const count = fc.nat();
+/** Lone surrogates come as they are written: texts of messages are JSON inside of JSON. */
+const messageList = fc.array(
+  fc.record({
+    role: fc.constantFrom('user', 'assistant'),
+    parts: fc.array(fc.record({ type: fc.constant('text'), content: fc.string({ unit: 'grapheme', maxLength: 300 }) })),
+  }),
+  { maxLength: 6 },
+);
 const record: fc.Arbitrary<TranscriptRecord> = fc.oneof(
   fc.record({ ...key, kind: fc.constantFrom('input' as const, 'output' as const), content }),
+  fc.record({ ...key, kind: fc.constantFrom('input' as const, 'output' as const), content: messageList }),
   fc.record({
     ...key,
     kind: fc.constant('event_summary' as const),
@@ -222,6 +231,8 @@ it.each<[string, object]>([
   ['sessionId', { sessionId: '\ud83d' }],
   ['requestId', { requestId: '' }],
   ['content', { content: { role: 'user' } }],
+  ['content', { content: ['hello'] }],
+  ['content', { content: [{ role: 'user', content: 'x'.repeat(16 * 1024 * 1024 + 1) }] }],
   ['content', { content: 'x'.repeat(16 * 1024 * 1024 + 1) }],
   ['counts', { kind: 'event_summary', content: { events: 1.5, counts: {} } }],
   ['counts', { kind: 'event_summary', content: { events: 1, counts: { llm_call: -1 } } }],

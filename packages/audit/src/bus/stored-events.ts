@@ -2,6 +2,7 @@ import { diag } from '@opentelemetry/api';
 import { LEDGER_EVENTS, parseEvent } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 import type { EventBus } from './create-event-bus.ts';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 const decoder = new TextDecoder();
@@ -43,7 +44,7 @@ export class StoredEvents {
   #complain(error: unknown): void {
     if (this.#complained) return;
     this.#complained = true;
-    log.warn('the event bus has thrown; events are stored, and may be missing on it (reported once):', error);
+    log.warn('the event bus has thrown; events are stored, and may be missing on it (reported once):', loggable(error));
   }
 }
 

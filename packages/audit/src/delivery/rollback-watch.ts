@@ -1,5 +1,6 @@
 import { diag } from '@opentelemetry/api';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -76,7 +77,7 @@ export class RollbackWatch {
     try {
       if ((await this.hasLost(this.#last)) === false) this.#options.onDoubt(false);
     } catch (error) {
-      log.error('a sink must not reject:', error);
+      log.error('a sink must not reject:', loggable(error));
     } finally {
       this.#probing = false;
     }

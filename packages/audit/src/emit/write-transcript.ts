@@ -1,11 +1,10 @@
-import { hash, randomBytes } from 'node:crypto';
 import { context } from '@opentelemetry/api';
 import { workflowOf } from '@spanledger/otel/internal';
-import { SpanledgerError, formatTimestamp, sealTranscript, transcriptReference, within } from '@spanledger/protocol';
-import type { EventSummary, TranscriptRecord, WriteOutcome } from '@spanledger/protocol';
+import { SpanledgerError, within } from '@spanledger/protocol';
+import type { EventSummary, WriteOutcome } from '@spanledger/protocol';
 import type { AuditPipeline, Durability } from '../audit-pipeline.ts';
-import { now } from '../pipeline/clock.ts';
 import { pipelineOrWarn } from '../pipeline/registry.ts';
+import type { GivenMessage } from '../transcripts/redact-transcript.ts';
 import { checkDurability } from './durable-start.ts';
 import { applicationInput } from './emit-event.ts';
 import { reasonOf } from './write-event.ts';
@@ -21,42 +20,41 @@ interface TranscriptOptions extends Durability {
 /** What was said, or a summary of what happened. */
 export type WriteTranscriptOptions = TranscriptOptions &
   (
-    | { readonly kind: 'input' | 'output'; readonly content: string }
+    | { readonly kind: 'input' | 'output'; readonly content: string | readonly GivenMessage[] }
     | { readonly kind: 'event_summary'; readonly content: EventSummary }
   );
 
 const EVENT = 'transcript_recorded';
 const DEADLINE_MS = 5_000;
-const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex');
 
 /**
  * Stores a transcript where the sink takes any, and records its digest in the ledger as `transcript_recorded`
  * (`fields.transcript { kind, seq, digest, chunks }`): the content can be erased later, and the ledger still verifies. The event is sealed
- * in the call, so its order is that of the calls. The content is stored as it is given.
+ * in the call, so its order is that of the calls.
+ *
+ * The content is a text, or messages of any values: they are copied, redacted, and stored as JSON. A policy that changes whose they are,
+ * their ids, roles, kinds or order, or throws, is `SPANLEDGER_REDACTION_STRUCTURE`; so is a secret in place of an id. Nothing is written then.
  *
  * @returns the event id, once the event is durable and the transcript stored.
  * @throws SpanledgerError as `audit.write` does; `SPANLEDGER_NO_SINK` also if the sink takes no transcripts, before anything is recorded;
- * `SPANLEDGER_TRANSCRIPT`, likewise. If the event was recorded and the transcript not stored, the ledger has the digest of nothing.
+ * `SPANLEDGER_TRANSCRIPT`, `SPANLEDGER_PAYLOAD` (cyclic, too deep, unreadable) and `SPANLEDGER_REDACTION_STRUCTURE`, likewise. If the event was recorded and the transcript not stored, the ledger has the digest of nothing.
  */
 export async function writeTranscript(options: WriteTranscriptOptions): Promise<string> {
-  const { taskId, sessionId, requestId, seq = 0n, durable, deadlineMs } = options;
+  const { taskId, sessionId, requestId, seq = 0n, kind, content, durable, deadlineMs } = options;
   const durability = checkDurability({ durable, deadlineMs });
   const pipeline = pipelineOrWarn();
-  if (!pipeline?.takesTranscripts) throw noSink(pipeline);
-  const key = { taskId, sessionId, requestId, seq, ts: formatTimestamp(now()), producer: pipeline.producer };
-  const record = { ...key, kind: options.kind, content: options.content } as TranscriptRecord;
-  const sealed = sealTranscript(record, { sha256, nonce: randomBytes(16).toString('hex') });
-  const fields = { transcript: transcriptReference(record, sealed) };
+  if (!pipeline?.transcripts.takesAny) throw noSink(pipeline);
+  const { sealed, reference } = pipeline.transcripts.seal({ taskId, sessionId, requestId, seq, kind, content });
   const input = applicationInput({
     event: EVENT,
     taskId,
-    fields,
+    fields: { transcript: reference },
     ...(sessionId !== undefined && { sessionId }),
     ...(requestId !== undefined && { clientRequestId: requestId }),
   });
   const recorded = pipeline.emitDurable(workflowOf(context.active()), input, durability);
   try {
-    const [id] = await Promise.all([recorded, stored(pipeline.writeTranscript(sealed), deadlineMs)]);
+    const [id] = await Promise.all([recorded, stored(pipeline.transcripts.write(sealed), deadlineMs)]);
     return id;
   } catch (error) {
     throw reasonOf(error);

@@ -2,7 +2,7 @@ import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { UnsignedEventError, eventId, timerMs } from '@spanledger/protocol';
-import type { AttemptStore, Jwks, SealedTranscript, WriteOutcome } from '@spanledger/protocol';
+import type { AttemptStore, Jwks, WriteOutcome } from '@spanledger/protocol';
 import type { AuditPipeline, Durability, ShutdownOptions } from '../audit-pipeline.ts';
 import { StoredEvents } from '../bus/stored-events.ts';
 import type { Delivery } from '../delivery/delivery.ts';
@@ -25,8 +25,8 @@ import { createRunBrackets } from './run-brackets.ts';
 import type { RunBrackets } from './run-brackets.ts';
 import { Sealer } from './sealer.ts';
 import { shutDown } from './shutdown.ts';
-import { TranscriptWriter } from './transcript-writer.ts';
 import { SinkCondition } from './sink-condition.ts';
+import { Transcripts, withReferences } from '../transcripts/transcripts.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -47,6 +47,7 @@ class Pipeline implements AuditPipeline {
   readonly producer: string;
   readonly instance: WorkflowContext = { run: new Run('instance', {}), workflow: {} };
   readonly brackets: RunBrackets;
+  readonly transcripts: Transcripts;
   readonly #options: ResolvedPipelineOptions;
   readonly #redactor: Redactor;
   readonly #sealer: Sealer;
@@ -57,7 +58,6 @@ class Pipeline implements AuditPipeline {
   readonly #awaited = new AwaitedOutcomes();
   readonly #durable: DurableEmission;
   readonly #sink: SinkCondition;
-  readonly #transcripts: TranscriptWriter;
   readonly #bus: StoredEvents | undefined;
   #metrics: PipelineMetrics | undefined;
   #shutdown: Promise<void> | undefined;
@@ -71,7 +71,7 @@ class Pipeline implements AuditPipeline {
     this.#redactor = new Redactor(options.redaction);
     this.#sealer = new Sealer(options);
     this.#sink = new SinkCondition(options.sink.name);
-    this.#transcripts = new TranscriptWriter(options.sink);
+    this.transcripts = new Transcripts(options);
     this.#bus = options.bus && new StoredEvents(options.bus);
     this.#outbox = new Outbox({
       ...options,
@@ -113,14 +113,6 @@ class Pipeline implements AuditPipeline {
     return this.#durable.emit(scope, input, durability);
   }
 
-  get takesTranscripts(): boolean {
-    return this.#transcripts.takesAny;
-  }
-
-  writeTranscript(transcript: SealedTranscript): Promise<WriteOutcome> {
-    return this.#transcripts.write(transcript);
-  }
-
   health(): PipelineHealth {
     return pipelineHealth({
       ...this.#options,
@@ -128,6 +120,7 @@ class Pipeline implements AuditPipeline {
       losses: this.#losses.open,
       signing: this.#sealer.signing,
       counts: this.#counts,
+      transcripts: this.transcripts.health,
       sinkError: this.#sink.error,
       isShutDown: this.#shutdown !== undefined,
     });
@@ -139,7 +132,8 @@ class Pipeline implements AuditPipeline {
 
   async flush(deadlineMs: number = FLUSH_MS): Promise<boolean> {
     this.#losses.drain();
-    return this.#outbox.settled(deadlineMs);
+    const [events, transcripts] = [this.#outbox, this.transcripts].map((part) => part.settled(deadlineMs));
+    return (await events!) && transcripts!;
   }
 
   shutdown(deadlineMs: number = SHUTDOWN_MS, { leaveJournal = false }: ShutdownOptions = {}): Promise<void> {
@@ -150,6 +144,7 @@ class Pipeline implements AuditPipeline {
   #emit(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): KeptEvent | undefined {
     this.brackets.beforeEvent(scope);
     const kept = this.#accept(scope, input);
+    if (kept === undefined && input.said !== undefined) this.transcripts.shed(input.said.length);
     if (kept !== undefined && settled !== undefined) this.#awaited.add(kept.id, settled);
     return kept;
   }
@@ -177,7 +172,9 @@ class Pipeline implements AuditPipeline {
     this.#metrics ??= new PipelineMetrics(this.#options.sink, this.#counts, () => this.health());
     // I6: what was told is redacted, and only then is anything of ours written around it.
     const told = this.#redactor.input(input);
-    const event = this.#sealer.seal(scope, this.#instanceRun.completed(scope, told));
+    const said = told.said && this.transcripts.sealSaid(scope, told, told.said);
+    const whole = said === undefined ? told : withReferences(told, said);
+    const event = this.#sealer.seal(scope, this.#instanceRun.completed(scope, whole));
     if (event === undefined) {
       this.#counts.failed += 1;
       return undefined;
@@ -190,6 +187,7 @@ class Pipeline implements AuditPipeline {
     const position = this.#outbox.add(event, isOwn);
     if (typeof position === 'number') {
       this.#metrics.sealed(event);
+      if (said !== undefined) this.transcripts.writeSoon(said);
       return { event, id: eventId(event), position };
     }
     this.#losses.open.add(event, position);
@@ -227,7 +225,14 @@ class Pipeline implements AuditPipeline {
   }
 
   async #close(deadlineMs: number, leaveJournal: boolean): Promise<void> {
-    const parts = { outbox: this.#outbox, losses: this.#losses, instanceRun: this.#instanceRun, counts: this.#counts };
+    const { transcripts } = this;
+    const parts = {
+      transcripts,
+      outbox: this.#outbox,
+      losses: this.#losses,
+      instanceRun: this.#instanceRun,
+      counts: this.#counts,
+    };
     await shutDown({ ...this.#options, ...parts }, deadlineMs, leaveJournal);
     this.#closed = !leaveJournal || this.#options.journal === undefined;
     this.#awaited.end();

@@ -3,6 +3,7 @@ import type { Outbox } from '../delivery/outbox.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Signing, SigningHealth } from '../signing/signing.ts';
 import type { OpenLosses } from './open-losses.ts';
+import type { TranscriptHealth } from '../transcripts/transcripts.ts';
 import type { EventCounts } from './event-counts.ts';
 
 /** Something is on its way, and nothing has arrived for so long. */
@@ -41,6 +42,8 @@ export interface PipelineHealth {
   };
   /** Absent where nothing is signed. */
   readonly signing?: SigningHealth;
+  /** Transcripts by outcome since the start, and those in memory. Absent where the sink takes none. */
+  readonly transcripts?: TranscriptHealth;
   /** Events lost since the start, and how many of them no `audit_loss` in the ledger names yet. */
   readonly losses: { readonly events: number; readonly unreported: number };
 }
@@ -53,6 +56,7 @@ interface HealthParts {
   readonly losses: OpenLosses;
   readonly signing: Signing;
   readonly counts: EventCounts;
+  readonly transcripts: TranscriptHealth | undefined;
   /** What the sink answered last, if that was a failure. */
   readonly sinkError: Error | undefined;
   readonly isShutDown: boolean;
@@ -73,6 +77,7 @@ export function pipelineHealth(parts: HealthParts): PipelineHealth {
     queue: { events: queue.events, bytes: queue.bytes },
     ...(journal && { journal: { folder: journal.folder, healthy: journalHealthy, ...journal.stats } }),
     ...(signingState && { signing: signingState }),
+    ...(parts.transcripts && { transcripts: parts.transcripts }),
     losses: { events: refused + failed + shed + unsigned, unreported: losses.count },
   };
 }

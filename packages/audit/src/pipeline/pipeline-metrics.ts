@@ -11,6 +11,7 @@ interface EventPlace {
 }
 
 const OUTCOMES = ['stored', 'refused', 'failed', 'shed', 'unsigned'] as const;
+const TRANSCRIPT_OUTCOMES = ['stored', 'refused', 'failed', 'shed', 'unsealed'] as const;
 
 /** Buckets of `spanledger.ack.duration`, in seconds: from a server on the same machine to a journal that waited for hours. */
 const DURATION_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600];
@@ -60,14 +61,21 @@ export class PipelineMetrics {
       unit: '{event}',
       description: 'Writes that the sink has tried again',
     });
+    const transcripts = this.#meter.createObservableCounter('spanledger.transcripts', {
+      unit: '{transcript}',
+      description: 'Transcripts by outcome',
+    });
     const gauges = GAUGES.map(({ name, unit, description, read }) => ({
       gauge: this.#meter.createObservableGauge(name, { unit, description }),
       read,
     }));
-    const observables = [events, retried, ...gauges.map(({ gauge }) => gauge)];
+    const observables = [events, retried, transcripts, ...gauges.map(({ gauge }) => gauge)];
     const observe = (result: BatchObservableResult): void => {
       const now = health();
       for (const outcome of OUTCOMES) result.observe(events, counts[outcome], { outcome });
+      for (const outcome of TRANSCRIPT_OUTCOMES) {
+        if (now.transcripts) result.observe(transcripts, now.transcripts[outcome], { outcome });
+      }
       result.observe(retried, sink.status?.().retries ?? 0);
       for (const { gauge, read } of gauges) {
         const value = read(now);
@@ -120,6 +128,12 @@ const GAUGES: readonly {
     unit: '{event}',
     description: 'Lost audit events that no audit_loss in the ledger names yet',
     read: ({ losses }) => losses.unreported,
+  },
+  {
+    name: 'spanledger.transcripts.bytes',
+    unit: 'By',
+    description: 'Transcripts in memory without an outcome',
+    read: ({ transcripts }) => transcripts?.bytes,
   },
   {
     name: 'spanledger.sink.healthy',

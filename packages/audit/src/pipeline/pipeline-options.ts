@@ -7,6 +7,8 @@ import type { RedactionOptions, ResolvedRedaction } from '../redaction/redaction
 import { SecretScrubber } from '../redaction/secret-scrubber.ts';
 import { checkSigning } from '../signing/signing.ts';
 import type { SigningOptions } from '../signing/signing.ts';
+import { resolveTranscripts } from '../transcripts/transcript-options.ts';
+import type { ResolvedTranscripts, TranscriptOptions } from '../transcripts/transcript-options.ts';
 import type { LifecycleMode } from './run-brackets.ts';
 
 export interface AuditPipelineOptions {
@@ -41,6 +43,11 @@ export interface AuditPipelineOptions {
   readonly signing?: SigningOptions | undefined;
   /** What is taken out of events before they are sealed. Default: secrets of known shapes. */
   readonly redaction?: RedactionOptions | undefined;
+  /**
+   * Whether input and output of GenAI spans that are audit events are stored as transcripts, beside the ledger; the event carries their
+   * digests in `fields.transcripts`. The sink must take transcripts. Default `false`.
+   */
+  readonly transcripts?: boolean | TranscriptOptions | undefined;
   /** `forge-1.0`: what Forge's schema has no place for is inside `fields`, so that Forge's verifier accepts signed events. Default `spanledger`. */
   readonly envelope?: EnvelopeForm | undefined;
   /** Default `with-events`. */
@@ -70,6 +77,8 @@ export interface ResolvedPipelineOptions {
   readonly flatSubject: string | undefined;
   readonly signing: SigningOptions | undefined;
   readonly redaction: ResolvedRedaction;
+  /** Those of spans; `undefined`: none. */
+  readonly transcripts: ResolvedTranscripts | undefined;
   readonly envelope: EnvelopeForm;
   readonly lifecycle: LifecycleMode;
   readonly queueMaxBytes: number;
@@ -113,6 +122,7 @@ export function resolvePipelineOptions(options: AuditPipelineOptions): ResolvedP
     flatSubject: options.subject,
     signing: checkSigning(options.signing),
     redaction,
+    transcripts: resolveTranscripts(options.transcripts, options.sink),
     envelope: envelopeForm(options.envelope ?? 'spanledger'),
     lifecycle: options.lifecycle ?? 'with-events',
     eventMaxBytes,

@@ -4,7 +4,9 @@ import type { Outbox } from '../delivery/outbox.ts';
 import type { InstanceRun } from '../instance/instance-run.ts';
 import type { LossReporter } from './loss-reporter.ts';
 import type { EventCounts } from './event-counts.ts';
+import type { Transcripts } from '../transcripts/transcripts.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -17,6 +19,7 @@ export interface ShutdownParts extends Pick<
   'producer' | 'sink' | 'journal' | 'attempts' | 'signing'
 > {
   readonly outbox: Outbox;
+  readonly transcripts: Transcripts;
   readonly losses: LossReporter;
   readonly instanceRun: InstanceRun;
   readonly counts: EventCounts;
@@ -29,7 +32,7 @@ export interface ShutdownParts extends Pick<
  * @param leaveJournal it is synced, and goes on taking events.
  */
 export async function shutDown(parts: ShutdownParts, deadlineMs: number, leaveJournal: boolean): Promise<void> {
-  const { outbox, losses, instanceRun, journal } = parts;
+  const { outbox, losses, instanceRun, journal, transcripts } = parts;
   const endAtMs = performance.now() + deadlineMs;
   const leftMs = (): number => Math.max(0, endAtMs - performance.now());
   // The last quarter is for the sink to let go of its medium, and a quarter of that for the journal to be synced.
@@ -43,6 +46,7 @@ export async function shutDown(parts: ShutdownParts, deadlineMs: number, leaveJo
   if (isFlushed) await outbox.settled(flushUntil());
   if (isFlushed || journal !== undefined) writeFinal(parts);
   if (isFlushed) await outbox.settled(flushUntil());
+  await transcripts.settled(flushUntil());
   instanceRun.recordHead();
   losses.close();
   outbox.feed?.close();
@@ -62,7 +66,7 @@ async function closeSink({ sink }: ShutdownParts, deadlineMs: number): Promise<v
   try {
     await within(sink.close(deadlineMs), deadlineMs);
   } catch (error) {
-    log.error(`sink ${sink.name} could not be closed:`, error);
+    log.error(`sink ${sink.name} could not be closed:`, loggable(error));
   }
 }
 
@@ -70,7 +74,7 @@ async function closeAttempts({ attempts }: ShutdownParts, deadlineMs: number): P
   try {
     await within(Promise.resolve(attempts?.close?.()), deadlineMs);
   } catch (error) {
-    log.error(`the store of attempts could not be closed:`, error);
+    log.error(`the store of attempts could not be closed:`, loggable(error));
   }
 }
 
@@ -79,7 +83,7 @@ async function endJournal({ journal }: ShutdownParts, deadlineMs: number, leave:
   try {
     await within(leave ? journal.whenDurable(journal.position) : journal.close(), deadlineMs);
   } catch (error) {
-    log.error('the journal could not be closed:', error);
+    log.error('the journal could not be closed:', loggable(error));
   }
 }
 
@@ -94,6 +98,6 @@ function closeKeys({ signing }: ShutdownParts): void {
   try {
     signing?.keys.close?.();
   } catch (error) {
-    log.error('the signing keys could not be closed:', error);
+    log.error('the signing keys could not be closed:', loggable(error));
   }
 }

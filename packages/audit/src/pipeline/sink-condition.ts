@@ -1,6 +1,7 @@
 import { diag } from '@opentelemetry/api';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { WriteOutcome } from '@spanledger/protocol';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -22,7 +23,7 @@ export class SinkCondition {
   /** @param isShutDown it may have been closed by ourselves: what is left then is said at the end of the shutdown. */
   failed({ status, error }: Exclude<WriteOutcome, { status: 'stored' }>, isShutDown: boolean): void {
     const isExpected = isShutDown && error instanceof SpanledgerError && error.code === 'SPANLEDGER_SINK_CLOSED';
-    if (this.error === undefined && !isExpected) log.error(`sink ${this.#name} ${status} an event:`, error);
+    if (this.error === undefined && !isExpected) log.error(`sink ${this.#name} ${status} an event:`, loggable(error));
     this.error = error;
   }
 }

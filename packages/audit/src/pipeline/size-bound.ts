@@ -10,6 +10,8 @@ const STRUCTURE_MAX_BYTES = 17_408;
 
 /** What sealing adds to a draft: schema version, run id twice, seq, previous hash, key id, signature, and their names. */
 const SEAL_BYTES = 700;
+/** Of the digests of what a span said: two, of 130 bytes each. */
+const REFERENCES_MAX_BYTES = 512;
 /** A JSON string has at most this many bytes for one UTF-16 unit (`\u0000`). */
 const UNIT_MAX_BYTES = 6;
 /** Cutting values shorter than this would leave little but marks. */
@@ -25,7 +27,12 @@ export function boundSize(draft: AuditEventDraft, maxBytes: number): void {
   if (fields === undefined || atMost(fields, maxBytes - STRUCTURE_MAX_BYTES) >= 0) return;
   const { fields: _, ...rest } = draft;
   const budget = maxBytes - jsonBytes(rest) - SEAL_BYTES;
-  if (jsonBytes(fields) > budget) draft.fields = cut(fields, budget);
+  if (jsonBytes(fields) <= budget) return;
+  const { transcripts, ...told } = fields;
+  // Without its digest a transcript is nobody's.
+  const kept =
+    transcripts !== undefined && jsonBytes(transcripts) <= REFERENCES_MAX_BYTES ? { transcripts } : undefined;
+  draft.fields = kept === undefined ? cut(fields, budget) : { ...cut(told, budget - jsonBytes(kept)), ...kept };
 }
 
 /** @returns what is left of `budget` after the value's JSON at its longest; negative as soon as it does not fit. */

@@ -3,6 +3,16 @@ import type { JsonValue } from '@spanledger/protocol';
 
 /** Levels of nesting of one payload: far above what people write, far below what a call stack holds. */
 const DEPTH_MAX = 256;
+/** I7: UTF-16 units of the copy, about. One object that is there many times is copied as often: a few lines may stand for terabytes. */
+const UNITS_MAX = 32 * 1024 * 1024;
+/** What each value costs beside its text. */
+const VALUE_UNITS = 8;
+
+interface Copying {
+  /** The containers we are inside of. */
+  readonly parents: object[];
+  unitsLeft: number;
+}
 
 /**
  * Copies a payload that must be kept whole, as plain JSON that shares nothing with it. Where `toFields` marks, this throws: a
@@ -13,20 +23,23 @@ const DEPTH_MAX = 256;
  * - A class instance becomes its own enumerable members, getters read once. Functions, symbols, `undefined` and
  *   `null` are left out, because absent means absent; in an array they are `''`, to keep the places. A key named `__proto__` is left out. Lone surrogates become U+FFFD.
  *
- * @throws SpanledgerError `SPANLEDGER_PAYLOAD` if it is cyclic, deeper than 256 levels, or throws when it is read.
+ * @throws SpanledgerError `SPANLEDGER_PAYLOAD` if it is cyclic, deeper than 256 levels, larger than 32 Mi UTF-16 units, or throws when it
+ * is read.
  */
 export function copyPayload(value: unknown): JsonValue {
   try {
-    return copy(value, []) ?? {};
+    return copy(value, { parents: [], unitsLeft: UNITS_MAX }) ?? {};
   } catch (error) {
     if (error instanceof SpanledgerError) throw error;
     throw new SpanledgerError('SPANLEDGER_PAYLOAD', 'a payload threw when it was read', { cause: error });
   }
 }
 
-function copy(value: unknown, parents: object[]): JsonValue | undefined {
+function copy(value: unknown, copying: Copying): JsonValue | undefined {
+  spend(copying, VALUE_UNITS);
   switch (typeof value) {
     case 'string':
+      spend(copying, value.length);
       return value.toWellFormed();
     case 'boolean':
       return value;
@@ -36,44 +49,54 @@ function copy(value: unknown, parents: object[]): JsonValue | undefined {
       if (!Number.isFinite(value)) return `${value}`;
       return Number.isInteger(value) && !Number.isSafeInteger(value) ? `${BigInt(value)}` : value + 0;
     case 'object':
-      return value === null ? undefined : copyObject(value, parents);
+      return value === null ? undefined : copyObject(value, copying);
     default:
       return undefined;
   }
 }
 
-function copyObject(value: object, parents: object[]): JsonValue | undefined {
+function spend(copying: Copying, units: number): void {
+  copying.unitsLeft -= units;
+  if (copying.unitsLeft < 0) throw new SpanledgerError('SPANLEDGER_PAYLOAD', 'a payload is too large');
+}
+
+function copyObject(value: object, copying: Copying): JsonValue | undefined {
+  const { parents } = copying;
   const bytes = binary(value);
-  if (bytes !== undefined) return bytes.toString('base64');
+  if (bytes !== undefined) {
+    spend(copying, bytes.length * 2);
+    return bytes.toString('base64');
+  }
   if (parents.includes(value)) throw new SpanledgerError('SPANLEDGER_PAYLOAD', 'a payload is cyclic');
   if (parents.length >= DEPTH_MAX) {
     throw new SpanledgerError('SPANLEDGER_PAYLOAD', `a payload is nested deeper than ${DEPTH_MAX} levels`);
   }
   parents.push(value);
-  const result = copyMembers(value, parents);
+  const result = copyMembers(value, copying);
   parents.pop();
   return result;
 }
 
-function copyMembers(value: object, parents: object[]): JsonValue | undefined {
+function copyMembers(value: object, copying: Copying): JsonValue | undefined {
   if (value instanceof Map)
     return copyEntries(
       [...value].map(([key, member]) => [String(key), member] as const),
-      parents,
+      copying,
     );
-  if (value instanceof Set) return [...value].map((member) => copy(member, parents) ?? '');
+  if (value instanceof Set) return [...value].map((member) => copy(member, copying) ?? '');
   const { toJSON } = value as { toJSON?: unknown };
-  if (typeof toJSON === 'function') return copy(toJSON.call(value, ''), parents);
-  if (Array.isArray(value)) return Array.from(value, (member) => copy(member, parents) ?? '');
-  return copyEntries(Object.entries(value), parents);
+  if (typeof toJSON === 'function') return copy(toJSON.call(value, ''), copying);
+  if (Array.isArray(value)) return Array.from(value as unknown[], (member) => copy(member, copying) ?? '');
+  return copyEntries(Object.entries(value), copying);
 }
 
-function copyEntries(entries: Iterable<readonly [string, unknown]>, parents: object[]): Record<string, JsonValue> {
+function copyEntries(entries: Iterable<readonly [string, unknown]>, copying: Copying): Record<string, JsonValue> {
   const result: Record<string, JsonValue> = {};
   for (const [key, member] of entries) {
     // It would change the prototype, here and wherever a reader copies it.
     if (key === '__proto__') continue;
-    const json = copy(member, parents);
+    spend(copying, key.length);
+    const json = copy(member, copying);
     if (json !== undefined) result[key.toWellFormed()] = json;
   }
   return result;

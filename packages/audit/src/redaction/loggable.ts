@@ -4,12 +4,18 @@ import { SecretScrubber } from './secret-scrubber.ts';
 const scrubber = new SecretScrubber();
 /** UTF-16 units: a message and some of its stack. */
 const LOGGED_MAX = 2048;
+/** An error, what caused it, what caused that. */
+const CAUSES_MAX = 4;
 
-/** What an application threw or told, for a line of our log: as text, bounded, and without secrets. It never throws (I5). */
+/** What was thrown, told or answered by code that is not ours, for a line of our log: as text, bounded, and without secrets. It never throws (I5). */
 export function loggable(cause: unknown): string {
   try {
-    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    return scrubber.text(boundText(text, LOGGED_MAX));
+    const texts: string[] = [];
+    for (let one = cause; one !== undefined && texts.length < CAUSES_MAX;) {
+      texts.push(one instanceof Error ? (one.stack ?? one.message) : String(one));
+      one = one instanceof Error ? one.cause : undefined;
+    }
+    return scrubber.text(boundText(texts.join('\n[cause]: '), LOGGED_MAX));
   } catch {
     return '[unreadable]';
   }

@@ -15,13 +15,16 @@ const STRUCTURAL_KEYS = [
   'tool_call_id',
   'call_id',
   'finish_reason',
+  'task_id',
+  'session_id',
+  'request_id',
+  'seq',
 ] as const;
 
 /**
  * Redacts what has a structure to keep: the messages of a transcript. A policy may change what is said, and not by whom, in answer
  * to what, or in which order. Structure is what is reached from the payload through arrays and members that are arrays: their lengths,
- * the order of their elements, and in each element `id`, `role`, `kind`, `type`, `name`, `index`, `tool_call_id`, `call_id` and
- * `finish_reason`. Objects inside of an element (the arguments of a tool) are content.
+ * the order of their elements, and in each element and the payload itself the members of `STRUCTURAL_KEYS`. Objects inside of an element (the arguments of a tool) are content.
  *
  * It is synchronous and has no effect but its result, so a caller that seals the result has written all of it or nothing.
  * Elements that a policy makes anew are compared by place: if two of them have equal structure, their exchange is not seen.
@@ -30,18 +33,22 @@ const STRUCTURAL_KEYS = [
  * @throws SpanledgerError `SPANLEDGER_PAYLOAD` for a payload that cannot be copied; `SPANLEDGER_REDACTION_STRUCTURE` if structure was
  * not kept, and also if the policy threw or returned what is no payload: it fails closed.
  */
-export function redactStructured(payload: Readonly<Record<string, unknown>>, redaction: ResolvedRedaction): JsonValue {
+export function redactStructured(
+  payload: Readonly<Record<string, unknown>>,
+  redaction: ResolvedRedaction,
+  scrubber: SecretScrubber | undefined = redaction.secrets ? new SecretScrubber(redaction.joinKey) : undefined,
+): JsonValue {
   const original = copyPayload(payload);
   const allowed = redaction.policy === undefined ? original : applyPolicy(redaction.policy, original);
   // Last, so that what a policy puts in is looked at too. A mark in place of an id is a change of structure as well.
-  const scrubbed = redaction.secrets ? new SecretScrubber(redaction.joinKey).value(allowed) : allowed;
+  const scrubbed = scrubber === undefined ? allowed : scrubber.value(allowed);
   if (scrubbed !== original) compare(original, scrubbed, 'payload');
   return scrubbed;
 }
 
 function applyPolicy(policy: NonNullable<ResolvedRedaction['policy']>, original: JsonValue): JsonValue {
   const given = structuredClone(original);
-  const order = rememberOrder(given);
+  const places = rememberPlaces(given);
   let result: unknown;
   try {
     result = policy(given as Record<string, unknown>);
@@ -50,34 +57,47 @@ function applyPolicy(policy: NonNullable<ResolvedRedaction['policy']>, original:
   } catch (error) {
     throw structureError('the redaction policy threw, or returned no object', error);
   }
-  // First, so that what is walked below is known to be neither cyclic nor too deep.
-  const copy = copyResult(result);
-  if (isMoved(result, order)) throw structureError('the redaction policy moved an element of an array');
-  return copy;
-}
-
-function copyResult(result: unknown): JsonValue {
+  let copy: JsonValue;
+  let moved: boolean;
   try {
-    return copyPayload(result);
+    // First, so that what is walked then is known to be neither cyclic nor too deep.
+    copy = copyPayload(result);
+    moved = isMoved(result, places);
   } catch (error) {
     throw structureError('what the redaction policy returned cannot be copied', error);
   }
+  if (moved) throw structureError('the redaction policy moved an element of an array');
+  return copy;
 }
 
-/** Where each object of an array is: a policy that moves one keeps its identity. */
-function rememberOrder(value: unknown, places = new Map<object, number>()): Map<object, number> {
-  if (typeof value !== 'object' || value === null) return places;
-  if (Array.isArray(value)) {
-    for (const [i, item] of value.entries()) if (typeof item === 'object' && item !== null) places.set(item, i);
-  }
-  for (const member of Object.values(value)) rememberOrder(member, places);
+/** Where each element of the structure is: a policy that moves one, within its array or to another, keeps its identity. */
+function rememberPlaces(payload: unknown): Map<object, string> {
+  const places = new Map<object, string>();
+  eachElement(payload, '', (element, place) => places.set(element, place));
   return places;
 }
 
-function isMoved(value: unknown, places: ReadonlyMap<object, number>): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (Array.isArray(value) && value.some((item, i) => (places.get(item) ?? i) !== i)) return true;
-  return Object.values(value).some((member) => isMoved(member, places));
+function isMoved(result: unknown, places: ReadonlyMap<object, string>): boolean {
+  let moved = false;
+  eachElement(result, '', (element, place) => {
+    moved ||= (places.get(element) ?? place) !== place;
+  });
+  return moved;
+}
+
+/** The objects that are reached through arrays and members that are arrays. */
+function eachElement(value: unknown, place: string, visit: (element: object, place: string) => void): void {
+  if (Array.isArray(value)) {
+    for (const [i, item] of value.entries()) {
+      if (typeof item !== 'object' || item === null) continue;
+      visit(item, `${place}[${i}]`);
+      eachElement(item, `${place}[${i}]`, visit);
+    }
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, member] of Object.entries(value)) {
+      if (Array.isArray(member)) eachElement(member, `${place}.${key}`, visit);
+    }
+  }
 }
 
 function compare(before: JsonValue, after: JsonValue | undefined, place: string): void {

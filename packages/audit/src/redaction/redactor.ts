@@ -12,14 +12,15 @@ type Fields = Readonly<Record<string, JsonValue>>;
 
 /** What the ledger says of itself: no policy of an application has a say in it (I9). */
 const OWN_EVENTS: ReadonlySet<string> = new Set(LEDGER_EVENTS);
-/** Events by which readers tell steps, attempts and outcomes apart, and the `fields` that they do it with: a policy cannot change them. */
+/** Events by which readers tell steps, attempts, outcomes and transcripts apart, and the `fields` that they do it with: a policy cannot change them. */
 const LIFECYCLE_EVENTS: ReadonlySet<string> = new Set([
   ...ORCHESTRATOR_EVENTS,
   'invocation_started',
   'invocation_complete',
   'invocation_cancelled',
+  'transcript_recorded',
 ]);
-const STRUCTURE = ['step', 'parent', 'status', 'dispatched', 'dispatched_more'] as const;
+const STRUCTURE = ['step', 'parent', 'status', 'dispatched', 'dispatched_more', 'transcript'] as const;
 /** What an application or a span says outside of `fields`. */
 const TEXTS = [
   'entityType',

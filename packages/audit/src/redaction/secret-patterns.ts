@@ -97,20 +97,20 @@ export const NAMED_SECRETS: readonly RegExp[] = [
   // Credentials in a URL, to the last `@` of its authority.
   /:\/\/[^\s/?#@:"'<>]{0,256}:(?<secret>[^\s/?#"'<>…]{1,512})(?:@|(?=…\[truncated:))/g,
   // Headers with more than one word in their value.
-  /(?:cookie|authorization)(?:\\?["'])?[ \t]{0,4}[:=][ \t]{0,4}(?:\\?["'])?(?!(?:bearer|basic|token)[ \t])(?<secret>[^\s"'\\…](?:[^\r\n"'\\…]|…(?!\[truncated:))*)/gi,
+  /(?:cookie|authorization)(?:\\{0,7}["'])?[ \t]{0,4}[:=][ \t]{0,4}(?:\\{0,7}["'])?(?!(?:bearer|basic|token)[ \t])(?<secret>[^\s"'\\…](?:[^\r\n"'\\…]|…(?!\[truncated:))*)/gi,
 ];
 
-/** Names whose value is a secret, whatever it looks like. */
+/** Names whose value is a secret, whatever it looks like. Quotes have up to seven backslashes before them: JSON in JSON in JSON. */
 const CERTAIN = 'passw(?:or)?d|passphrase|pwd|secret|credentials?';
 /** Names whose value is one if it looks random. */
 const LIKELY =
   'token|api[_-]?key|(?:access|private|secret|signing|encryption|account|auth|shared|master|session)[_-]?key|signature|sig|jwt';
 const VALUE =
-  '(?:\\\\?"(?<double>(?:[^"\\r\\n…]|…(?!\\[truncated:))+)|\\\\?\'(?<single>(?:[^\'\\r\\n…]|…(?!\\[truncated:))+)|(?<bare>[^\\s"\'\\\\`&;,<>(){}…]+))';
+  '(?:\\\\{0,7}"(?<double>(?:[^"\\r\\n…]|…(?!\\[truncated:))+)|\\\\{0,7}\'(?<single>(?:[^\'\\r\\n…]|…(?!\\[truncated:))+)|(?<bare>[^\\s"\'\\\\`&;,<>(){}…]+))';
 
 /** `name = value`, `name: value`, `"name": "value"`, `?name=value`. Which name it is, and the value, are groups. */
 export const ASSIGNMENT = new RegExp(
-  `(?:(?<certain>${CERTAIN})|(?<likely>${LIKELY}))(?:[_-]\\w{1,16})?(?:\\\\?["'])?\\]?[ \\t]{0,4}(?:=>|:=|==?|:)[ \\t]{0,4}${VALUE}`,
+  `(?:(?<certain>${CERTAIN})|(?<likely>${LIKELY}))(?:[_-]\\w{1,16})?(?:\\\\{0,7}["'])?\\]?[ \\t]{0,4}(?:=>|:=|==?|:)[ \\t]{0,4}${VALUE}`,
   'gi',
 );
 
@@ -133,6 +133,6 @@ export const NAME_HINT = new RegExp(
     '://[^\\s/?#@:"\'<>]{0,256}:[^\\s/]{0,512}(?:@|…)',
     BEARER,
     // The end of a name before `=` or `:` is where an assignment shows, and there are few of these.
-    '(?:[Pp][Aa][Ss][Ss]|[Pp][Ww][Dd]|[Ss][Ee][Cc][Rr]|[Cc][Rr][Ee][Dd]|[Cc][Oo][Oo][Kk]|[Aa][Uu][Tt][Hh][Oo]|[Tt][Oo][Kk][Ee]|[Kk][Ee][Yy]|[Ss][Ii][Gg]|[Jj][Ww][Tt])[\\w-]{0,28}[\\\\"\'\\]]{0,3}[ \\t]{0,4}[=:]',
+    '(?:[Pp][Aa][Ss][Ss]|[Pp][Ww][Dd]|[Ss][Ee][Cc][Rr]|[Cc][Rr][Ee][Dd]|[Cc][Oo][Oo][Kk]|[Aa][Uu][Tt][Hh][Oo]|[Tt][Oo][Kk][Ee]|[Kk][Ee][Yy]|[Ss][Ii][Gg]|[Jj][Ww][Tt])[\\w-]{0,28}[\\\\"\'\\]]{0,9}[ \\t]{0,4}[=:]',
   ].join('|'),
 );

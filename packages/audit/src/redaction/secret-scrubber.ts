@@ -97,7 +97,7 @@ export class SecretScrubber {
       result = result.replace(pattern, (...match) => this.#inside(match, groups(match)['secret']));
     return result.replace(ASSIGNMENT, (...match) => {
       const { certain, likely, double, single, bare } = groups(match);
-      const value = (double ?? single ?? bare)?.replace(/\\$/, '');
+      const value = (double ?? single ?? bare)?.replace(/(?<!\\)\\+$/, '');
       const isSecret = certain !== undefined || (likely !== undefined && value !== undefined && looksRandom(value));
       return isSecret ? this.#inside(match, value) : match[0];
     });

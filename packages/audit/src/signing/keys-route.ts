@@ -1,6 +1,7 @@
 import { diag } from '@opentelemetry/api';
 import { JWKS_PATH, SpanledgerError } from '@spanledger/protocol';
 import { getPipeline } from '../pipeline/registry.ts';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -51,7 +52,7 @@ function answer(maxAgeSeconds: number): KeysAnswer {
       body: JSON.stringify(jwks),
     };
   } catch (error) {
-    log.error('the public keys cannot be served:', error);
+    log.error('the public keys cannot be served:', loggable(error));
     return failure(503, 'Service Unavailable', 'the public keys cannot be had at the moment');
   }
 }

@@ -2,6 +2,7 @@ import { diag } from '@opentelemetry/api';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { EnvelopeForm, SealOptions, UnsignedEventError } from '@spanledger/protocol';
 import type { SigningKeys } from './key-ring.ts';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -56,7 +57,8 @@ export class Signing {
   }
 
   failed(error: UnsignedEventError): void {
-    if (this.problem === undefined) log.error('an event could not be signed, and is lost (reported once):', error);
+    if (this.problem === undefined)
+      log.error('an event could not be signed, and is lost (reported once):', loggable(error));
     this.problem = error;
   }
 

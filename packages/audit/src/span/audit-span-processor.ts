@@ -92,7 +92,7 @@ export class AuditSpanProcessor {
   }
 
   #emitEnd(span: SpanView, rule: StartRule | undefined): void {
-    const inputs = endEvents(span, this.#rules, rule, this.#faults);
+    const inputs = endEvents(span, this.#rules, rule, this.#faults, this.#pipeline.transcripts);
     if (inputs.length === 0 || TOLD in span) return;
     (span as { [TOLD]?: true })[TOLD] = true;
     const scope = scopeOf(span);

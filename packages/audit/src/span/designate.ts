@@ -11,6 +11,7 @@ import { recordFields } from '../rules/read-fields.ts';
 import type { SpanFaults } from './span-faults.ts';
 import { placeAt, placeAtEnd } from './span-place.ts';
 import type { SpanView } from './span-view.ts';
+import type { Transcripts } from '../transcripts/transcripts.ts';
 
 const ERROR_TYPE_MAX = 128;
 const ERROR_MESSAGE_MAX = 512;
@@ -35,15 +36,17 @@ export function startEvent(span: SpanView, rule: StartRule, faults: SpanFaults):
  * All that an ended span says to the ledger, in order: its marked span events, each at its own time, then the span itself.
  *
  * @param bound the rule that matched at the start.
+ * @param transcripts where what the span says of a model's input and output is kept, if it is.
  */
 export function endEvents(
   span: SpanView,
   rules: CompiledRules,
   bound: StartRule | undefined,
   faults: SpanFaults,
+  transcripts: Transcripts,
 ): readonly EventInput[] {
   const marked = span.events.length > 0 ? markedEvents(span, faults) : NONE;
-  const end = endEvent(span, rules, bound, faults);
+  const end = endEvent(span, rules, bound, faults, transcripts);
   if (end === undefined) return marked;
   return marked.length === 0 ? [end] : [...marked, end];
 }
@@ -55,12 +58,15 @@ function endEvent(
   rules: CompiledRules,
   bound: StartRule | undefined,
   faults: SpanFaults,
+  transcripts: Transcripts,
 ): EventInput | undefined {
   const match = bound === undefined ? findMatch(span, rules, faults) : bound.end(span);
   // The span's own word overrides the name; the rule still says what is recorded.
   const event = ownEventName(span.attributes, faults) ?? match?.event;
   if (event === undefined) return undefined;
-  return inputOf(event, placeAtEnd(span), () => withErrorAndDrops(match?.content(), span), faults);
+  const input = inputOf(event, placeAtEnd(span), () => withErrorAndDrops(match?.content(), span), faults);
+  const said = transcripts.saidBy(span);
+  return said === undefined ? input : { ...input, said };
 }
 
 function findMatch(span: SpanView, rules: CompiledRules, faults: SpanFaults): Match | undefined {

@@ -6,6 +6,7 @@ import type { AttemptKey, AttemptRecord, AttemptStore } from '@spanledger/protoc
 import { UnusableRecordError, checkRecord, checkRevision, newest } from './attempt-record.ts';
 import { processAttempts } from './memory-attempt-store.ts';
 import type { MemoryAttemptStore } from './memory-attempt-store.ts';
+import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -141,7 +142,7 @@ export class AttemptCounter {
   #sayItIsAway({ name }: AttemptStore, cause: unknown): void {
     this.#unaskedUntilMs = performance.now() + UNASKED_MS;
     if (!this.#isAway)
-      log.warn(`attempts are counted in this process alone, as long as ${name} is not available:`, cause);
+      log.warn(`attempts are counted in this process alone, as long as ${name} is not available:`, loggable(cause));
     this.#isAway = true;
   }
 
@@ -178,7 +179,7 @@ function nextAttempt({ last, atLeast }: Known): NextAttempt {
 
 /** That is no reason to count other steps alone. */
 function sayItIsUnusable({ name }: AttemptStore, { stepId }: AttemptKey, { message }: Error): void {
-  log.warn(`an attempt of step ${stepId} is counted in this process alone, because of ${name}: ${message}`);
+  log.warn(`an attempt of step ${stepId} is counted in this process alone, because of ${name}: ${loggable(message)}`);
 }
 
 function unavailable({ name }: AttemptStore, { stepId }: AttemptKey, cause: unknown): SpanledgerError {

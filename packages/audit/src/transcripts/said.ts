@@ -1,0 +1,58 @@
+import { SpanledgerError } from '@spanledger/protocol';
+import type { GivenMessage } from './redact-transcript.ts';
+
+/** What was said, as a span has it: nothing of it is copied yet, so it must be sealed in the same turn (I1). */
+export interface Said {
+  readonly kind: 'input' | 'output';
+  readonly content: string | readonly GivenMessage[];
+}
+
+/** One attribute of a span or of a span event, or several that stand for one message. */
+export type SaidSource = { readonly role?: string; readonly value: unknown };
+
+/**
+ * Several sources as one content: messages where all of them are; a text as it is where it is all there is.
+ *
+ * @throws SpanledgerError `SPANLEDGER_TRANSCRIPT` if they have more than `contentMax` UTF-16 units.
+ */
+export function joinSources(sources: readonly SaidSource[], contentMax: number): Said['content'] {
+  let units = 0;
+  for (const { value } of sources) units += typeof value === 'string' ? value.length : JSON.stringify(value).length;
+  if (units > contentMax) {
+    const message = `a content has ${units} UTF-16 units, and at most ${contentMax} are taken from a span`;
+    throw new SpanledgerError('SPANLEDGER_TRANSCRIPT', message);
+  }
+  const [first] = sources;
+  if (sources.length === 1 && first?.role === undefined && typeof first?.value === 'string') {
+    return messagesIn(first.value) ?? first.value;
+  }
+  return sources.flatMap(toMessages);
+}
+
+function toMessages({ role, value }: SaidSource): readonly GivenMessage[] {
+  const messages = messagesIn(value);
+  if (role === undefined) return messages ?? [isObject(value) ? value : { content: value }];
+  // A list without messages of its own is the parts of one.
+  if (messages !== undefined) return [{ role, parts: messages }];
+  const body = typeof value === 'string' ? parsed(value) : value;
+  return [isObject(body) ? { role, ...body } : { role, content: value }];
+}
+
+/** The messages that this is, or is the JSON of. */
+function messagesIn(value: unknown): readonly GivenMessage[] | undefined {
+  const list = typeof value === 'string' && value.trimStart().startsWith('[') ? parsed(value) : value;
+  return Array.isArray(list) && list.every(isObject) ? list : undefined;
+}
+
+/** @returns `undefined` where it is no JSON: a limit of the SDK may have cut it. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is GivenMessage {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
