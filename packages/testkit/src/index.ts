@@ -16,3 +16,6 @@ export { HttpService } from './http-service.ts';
 export type { HttpServiceOptions } from './http-service.ts';
 export { buildSpan } from './span-builder.ts';
 export type { SpanPlan } from './span-builder.ts';
+export { EventStream, type HeardEvent } from './event-stream.ts';
+export { RawStream } from './raw-stream.ts';
+export { testTaskEvents } from './task-events-suite.ts';

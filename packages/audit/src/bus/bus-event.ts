@@ -10,6 +10,8 @@ export type BusEvent = Readonly<Partial<AuditEvent>> & { readonly event: string 
 export interface BusEventItem {
   readonly type: 'event';
   readonly event: BusEvent;
+  /** It has ended its task: nothing comes after it. */
+  readonly terminal?: true;
 }
 
 /** Stands where events are missing, because the subscriber did not keep up or an event had been overtaken. */

@@ -71,7 +71,8 @@ export function busId(name: string, value: unknown): string {
   throw new SpanledgerError('SPANLEDGER_VALUE', `${name} must be a string of 1 to ${ID_MAX} UTF-16 units`);
 }
 
-function wholeNumber(name: string, value: number, max: number): number {
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw new SpanledgerError('SPANLEDGER_OPTION', `${name} must be a whole number from 1 to ${max}, got ${value}`);
+/** @throws SpanledgerError `SPANLEDGER_OPTION` */
+export function wholeNumber(name: string, value: number, max: number, min = 1): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new SpanledgerError('SPANLEDGER_OPTION', `${name} must be a whole number from ${min} to ${max}, got ${value}`);
 }

@@ -2,6 +2,8 @@ import { diag } from '@opentelemetry/api';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { BusEvent, BusEventItem, BusItem } from './bus-event.ts';
 import type { ResolvedSubscription } from './bus-options.ts';
+import { passes } from './event-filter.ts';
+import type { EventKind } from './event-filter.ts';
 import { SubscriberBuffer } from './subscriber-buffer.ts';
 import { loggable } from '../redaction/loggable.ts';
 
@@ -52,14 +54,8 @@ export class Subscriber implements Subscription {
     this.#leave = leave;
   }
 
-  /** A terminal event often belongs to no session, and still ends what the listener looks at. */
-  wants(event: BusEvent, kind: { readonly terminal: boolean; readonly chunk: boolean }): boolean {
-    if (kind.chunk && !this.#options.chunks) return false;
-    const { sessionId, clientRequestId } = this.#options;
-    return (
-      matches(sessionId, event.session_id, kind.terminal) &&
-      matches(clientRequestId, event.client_request_id, kind.terminal)
-    );
+  wants(event: BusEvent, kind: EventKind): boolean {
+    return passes(event, kind, this.#options);
   }
 
   /** @returns whether it was taken; else it is counted as dropped */
@@ -161,10 +157,6 @@ export class Subscriber implements Subscription {
     this.#complained = true;
     log.warn('a listener of the event bus has thrown; it goes on getting events:', loggable(error));
   }
-}
-
-function matches(wanted: string | undefined, value: string | undefined, terminal: boolean): boolean {
-  return wanted === undefined || value === wanted || (terminal && value === undefined);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

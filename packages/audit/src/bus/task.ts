@@ -1,4 +1,5 @@
 import type { BusEvent, BusEventItem } from './bus-event.ts';
+import type { EventKind } from './event-filter.ts';
 import { RunOrder } from './run-order.ts';
 import { snapshot } from './snapshot.ts';
 import type { Subscriber } from './subscription.ts';
@@ -7,11 +8,6 @@ import type { Subscriber } from './subscription.ts';
 export interface PublishResult {
   readonly delivered: number;
   readonly dropped: number;
-}
-
-export interface EventKind {
-  readonly terminal: boolean;
-  readonly chunk: boolean;
 }
 
 export const NOBODY: PublishResult = Object.freeze({ delivered: 0, dropped: 0 });
@@ -29,7 +25,7 @@ export class Task {
     const audience = [...this.subscribers].filter((subscriber) => subscriber.wants(event, kind));
     // Nobody will see it, so nobody needs a copy.
     if (audience.length === 0) return NOBODY;
-    const item = snapshot(event);
+    const item = snapshot(event, kind.terminal);
     const present = audience.filter((subscriber) => !subscriber.ended);
     const arrival = this.#order.arrival(item.event);
     // A terminal event is never dropped, not even when a late one has overtaken it.

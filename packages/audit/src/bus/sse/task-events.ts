@@ -1,0 +1,101 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { diag } from '@opentelemetry/api';
+import { SpanledgerError } from '@spanledger/protocol';
+import type { ErrorCode } from '@spanledger/protocol';
+import { EventHub } from './event-hub.ts';
+import { isGone, openOutlet, whenGone, writeHead } from './response-outlet.ts';
+import { resolveTaskEvents } from './sse-options.ts';
+import type { TaskEventsOptions } from './sse-options.ts';
+import { readRequest } from './sse-request.ts';
+
+const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+
+/** The events of tasks as Server-Sent Events, for one route of an HTTP server. */
+export interface TaskEvents {
+  /**
+   * Answers a GET or HEAD request for the events of a task. Never throws: what is wrong is an answer, as JSON with the `code`.
+   *
+   * @param taskId as the route has it; a string of 1 to 512 UTF-16 units, or the answer is 400.
+   */
+  readonly handle: (request: IncomingMessage, response: ServerResponse, taskId: unknown) => void;
+  /** Ends all responses; who comes later is answered 503. The bus stays open. Doing it again does nothing. */
+  readonly close: () => void;
+}
+
+// Not from `node:http`, which this must not load: tracing has to be there first.
+const PHRASES: Record<number, string> = {
+  400: 'Bad Request',
+  404: 'Not Found',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+const STATUS_OF: Partial<Record<ErrorCode, number>> = {
+  SPANLEDGER_VALUE: 400,
+  SPANLEDGER_UNKNOWN_TASK: 404,
+  SPANLEDGER_BUS_CLOSED: 503,
+  SPANLEDGER_BUS_FULL: 503,
+};
+const RETRY_AFTER_SECONDS = 5;
+
+/**
+ * The route of the Express and Fastify handlers, and for `node:http`.
+ *
+ * Who may see a task's events is not asked here: put that before it. The ids of tasks are no secrets.
+ *
+ * @throws SpanledgerError `SPANLEDGER_OPTION`
+ */
+export function createTaskEvents(options: TaskEventsOptions): TaskEvents {
+  const resolved = resolveTaskEvents(options);
+  const hub = new EventHub(resolved);
+  return {
+    handle(request, response, taskId) {
+      try {
+        serve(hub, resolved.retryMs, request, response, taskId);
+      } catch (error) {
+        refuse(response, error);
+      }
+    },
+    close: () => hub.close(),
+  };
+}
+
+function serve(
+  hub: EventHub,
+  retryMs: number,
+  request: IncomingMessage,
+  response: ServerResponse,
+  taskId: unknown,
+): void {
+  if (isGone(request, response)) return;
+  const asked = readRequest(request, taskId);
+  if (request.method === 'HEAD') {
+    hub.check(asked);
+    writeHead(response);
+    response.end();
+    return;
+  }
+  const client = hub.connect(asked, () => openOutlet(response, retryMs));
+  if (client === undefined) {
+    // Of all answers the one that `EventSource` takes for: do not come back.
+    response.writeHead(204, { 'Cache-Control': 'no-store' }).end();
+    return;
+  }
+  response.on('drain', () => client.resume());
+  whenGone(request, response, () => client.leave());
+}
+
+function refuse(response: ServerResponse, error: unknown): void {
+  const known = error instanceof SpanledgerError ? STATUS_OF[error.code] : undefined;
+  if (known === undefined) log.error('the events of a task cannot be served:', error);
+  if (response.headersSent) {
+    if (!response.writableEnded) response.destroy();
+    return;
+  }
+  const statusCode = known ?? 500;
+  const { code, message } = known === undefined ? { message: 'the events cannot be had' } : (error as SpanledgerError);
+  response.statusCode = statusCode;
+  response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  response.setHeader('Cache-Control', 'no-store');
+  if (statusCode === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+  response.end(JSON.stringify({ statusCode, code, error: PHRASES[statusCode], message }));
+}

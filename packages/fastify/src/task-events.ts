@@ -1,0 +1,31 @@
+import { createTaskEvents } from '@spanledger/audit/bus';
+import type { TaskEventsOptions } from '@spanledger/audit/bus';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+/** A handler for `app.get`, which can be closed. */
+export interface TaskEventsHandler {
+  (request: FastifyRequest, reply: FastifyReply): void;
+  /** Ends all responses; who comes later is answered 503. The bus stays open. */
+  close(): void;
+}
+
+/**
+ * Handler that sends the events of a task to browsers, as Server-Sent Events:
+ * `app.get('/events/:taskId', { preHandler: mayRead }, taskEvents({ bus }))`. The route needs a parameter `taskId`, and something
+ * before it that decides who may read: the ids of tasks are no secrets.
+ *
+ * @throws SpanledgerError `SPANLEDGER_OPTION`, when it is made
+ */
+export function taskEvents(options: TaskEventsOptions): TaskEventsHandler {
+  const { handle, close } = createTaskEvents(options);
+  const handler = (request: FastifyRequest, reply: FastifyReply): void => {
+    const { taskId } = request.params as { readonly taskId?: unknown };
+    // The response is written by hand, and has the headers that hooks have set, for instance those of CORS.
+    reply.hijack();
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    }
+    handle(request.raw, reply.raw, taskId);
+  };
+  return Object.assign(handler, { close });
+}

@@ -1,0 +1,74 @@
+import { createRequire } from 'node:module';
+import { createEventBus } from '@spanledger/audit/bus';
+import { RawStream, testTaskEvents } from '@spanledger/testkit';
+import type { FastifyInstance } from 'fastify';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { spanledger, taskEvents } from '../src/index.ts';
+
+const require = createRequire(import.meta.url);
+const longParams = { maxParamLength: 1_000 };
+const LONG = { timeout: 30_000 };
+
+describe.each(['fastify4', 'fastify'])('%s', (version) => {
+  const fastify = require(version) as (options?: object) => FastifyInstance;
+
+  testTaskEvents(version, {
+    newBus: () => createEventBus(),
+    start: async (options) => {
+      const events = taskEvents(options);
+      const app = fastify(version === 'fastify4' ? longParams : { routerOptions: longParams });
+      await app.register(spanledger);
+      app.get('/events/:taskId', events);
+      return {
+        url: await app.listen({ port: 0, host: '127.0.0.1' }),
+        closeEvents: () => events.close(),
+        cut: () => app.server.closeAllConnections(),
+        close: () => app.close(),
+      };
+    },
+  });
+
+  it('sends the headers that hooks have set, behind what decides who may read', async () => {
+    const bus = createEventBus();
+    const app = fastify();
+    onTestFinished(() => app.close());
+    const responses: number[] = [];
+    app.addHook(
+      'onRequest',
+      async (_request, reply) => void reply.header('access-control-allow-origin', 'https://a.b'),
+    );
+    app.addHook('onResponse', async (_request, reply) => void responses.push(reply.raw.statusCode));
+    app.get(
+      '/events/:taskId',
+      {
+        preHandler: async (request, reply) => {
+          if (request.headers.authorization !== 'Bearer of-mine') return reply.code(403).send();
+          return undefined;
+        },
+      },
+      taskEvents({ bus }),
+    );
+    const url = `${await app.listen({ port: 0, host: '127.0.0.1' })}/events/${encodeURIComponent('a/b ü')}`;
+    expect((await fetch(url)).status).toBe(403);
+    expect(bus.wants('tool_exec')).toBe(false);
+    const stream = new RawStream(url, { authorization: 'Bearer of-mine', connection: 'close' });
+    await expect.poll(() => stream.text, LONG).toContain('stream.connected');
+    expect(stream.head).toContain('access-control-allow-origin: https://a.b');
+    bus.publish({ event: 'workflow_complete', task_id: 'a/b ü' });
+    await stream.closed;
+    expect(stream.data).toMatchObject([{ event: 'workflow_complete' }]);
+    await expect.poll(() => responses, LONG).toEqual([403, 200]);
+  });
+
+  it('lets the application close when its bus is closed before', async () => {
+    const bus = createEventBus();
+    const app = fastify();
+    app.get('/events/:taskId', taskEvents({ bus }));
+    app.addHook('preClose', async () => bus.close());
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    const stream = new RawStream(`${url}/events/t`);
+    await expect.poll(() => stream.text, LONG).toContain('stream.connected');
+    await app.close();
+    await stream.closed;
+  });
+});
