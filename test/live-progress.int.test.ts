@@ -23,7 +23,7 @@ async function beginReport(agent: App): Promise<{ runId: string; done: Promise<u
 it('a page hears from one process what happens in another, over a restart of the server, until its end', async () => {
   const env = { SPANLEDGER_NATS_URL: nats.url };
   await using agent = await App.serve('reporting-agent.mjs', { env: { ...env, OTEL_SERVICE_NAME: 'reporting-agent' } });
-  await using page = await App.serve('progress-page.mjs', { env, load: 'nothing-before.mjs' });
+  await using page = await App.serve('progress-page.mjs', { env, load: 'ends-with-test.mjs' }); // Spanledger is not started there.
   const { runId, done } = await beginReport(agent);
   const stream = new EventStream(`${page.url}/events/${runId}`, NAMES);
   onTestFinished(() => stream.close());
