@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import type { Attributes, Span } from '@opentelemetry/api';
 import { readTranscript } from '@spanledger/protocol';
@@ -7,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AuditSpanExporter, audit, createAuditPipeline, genai, memorySink, registerPipeline } from '../src/index.ts';
 import { asExporter, inRun, traced } from './span-fixture.ts';
 import type { TestEvent, Traced, TracedOptions } from './span-fixture.ts';
-import { eventually, gateSink, sha256 } from './support.ts';
+import { eventually, gateSink, newScope, sha256 } from './support.ts';
 
 const CHAT = { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'm' } as const;
 const INPUT = [
@@ -326,17 +327,24 @@ describe('redaction', () => {
     expect(logged.join()).not.toContain('Ann');
   });
 
-  it('of events does not reach the digests, and no event is too large for them', async () => {
-    const fields = () =>
-      Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`${'"'.repeat(120)}${i}`, '\0'.repeat(200)]));
-    const rules = [{ when: { name: 'chat m' }, event: 'llm_call', level: 'payload' as const, fields }];
+  it('of events does not reach the digests', async () => {
     const policy = (payload: Record<string, unknown>) =>
-      'content' in payload ? payload : { transcripts: 'mine', ...payload };
-    const subject = on({ rules, pipelineOptions: { redaction: { policy }, eventMaxBytes: 32_768 } });
-    const event = await call(subject, MESSAGES);
-    expect(JSON.stringify(event)).toContain('truncated');
-    expect(contentsOf(subject, event)).toEqual({ input: INPUT, output: OUTPUT });
+      'content' in payload ? payload : { ...payload, transcripts: 'mine' };
+    const subject = on({ pipelineOptions: { redaction: { policy } } });
+    expect(contentsOf(subject, await call(subject, MESSAGES))).toEqual({ input: INPUT, output: OUTPUT });
   });
+});
+
+it('no event is too large for its digests', async () => {
+  const subject = on();
+  const fields = Object.fromEntries(
+    Array.from({ length: 2_000 }, (_, i) => [`${'k'.repeat(100)}${i}`, 'v'.repeat(60)]),
+  );
+  const said = [{ kind: 'input', content: 'I am Ann' }] as const;
+  subject.pipeline.emit(newScope(), { event: 'llm_call', fields, said });
+  const [event] = await subject.events();
+  expect(JSON.stringify(event)).toContain('truncated');
+  expect(contentsOf(subject, event!)).toEqual({ input: 'I am Ann' });
 });
 
 describe('what cannot be stored', () => {
@@ -404,11 +412,21 @@ describe('what cannot be stored', () => {
     await subject.pipeline.shutdown(5_000);
   });
 
-  it('is stored before a shutdown ends', async () => {
-    const subject = on();
+  it('yet is waited for before a shutdown closes the sink', async () => {
+    const order: string[] = [];
+    const sink = {
+      ...memorySink({ maxTranscriptBytes: 1 }),
+      writeTranscript: async () => {
+        for (let turn = 0; turn < 50; turn += 1) await setImmediate();
+        order.push('stored');
+        return { status: 'stored' } as const;
+      },
+      close: async () => void order.push('closed'),
+    };
+    const subject = on({ pipelineOptions: { sink } });
     subject.tracer.startSpan('chat m', { attributes: { ...CHAT, ...MESSAGES } }, inRun()).end();
-    await subject.pipeline.shutdown();
-    expect(subject.sink.transcripts).toHaveLength(2);
+    await subject.pipeline.shutdown(60_000);
+    expect(order).toEqual(['stored', 'stored', 'closed']);
   });
 
   it('by hand is counted with the others', async () => {
