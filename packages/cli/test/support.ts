@@ -124,8 +124,6 @@ export interface Ledger {
   store(events: readonly SealedEvent[], subject?: string): Promise<void>;
   /** Bytes that no sink would send. */
   publish(subject: string, bytes: string | Uint8Array): Promise<void>;
-  /** How many are reading the stream, or were a short time ago. */
-  readers(): Promise<number>;
 }
 
 /** Closed when the test ends. */
@@ -147,10 +145,6 @@ export async function startLedger(options: NatsServerOptions = {}, stream: Strea
     },
     async publish(subject, bytes) {
       await connection.request(subject, bytes, { timeout: 30_000 });
-    },
-    async readers() {
-      const reply = await connection.request('$JS.API.CONSUMER.NAMES.AUDIT_EVENTS', '', { timeout: 30_000 });
-      return reply.json<{ total: number }>().total;
     },
   };
 }

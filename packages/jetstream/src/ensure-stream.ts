@@ -1,8 +1,20 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { SpanledgerError } from '@spanledger/protocol';
-import { JetStreamApiError, STREAM_NAME_IN_USE, STREAM_NOT_FOUND, requestApi, serverAtLeast } from './jetstream-api.ts';
+import {
+  JetStreamApiError,
+  STREAM_NAME_IN_USE,
+  STREAM_NOT_FOUND,
+  SUBJECTS_OVERLAP,
+  requestApi,
+  serverAtLeast,
+} from './jetstream-api.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { compareConfig, streamConfig, transcriptStreamConfig } from './stream-config.ts';
 import type { StreamConfig, StreamDifference, StreamOptions } from './stream-config.ts';
+
+/** How long a stream that somebody else seems to be making is waited for, and how often it is looked for. */
+const MAKING_LOOKS = 20;
+const MAKING_PAUSE_MS = 50;
 
 /**
  * What is known of the stream.
@@ -63,8 +75,20 @@ async function ensure(connection: NatsConnectionLike, config: StreamConfig): Pro
     return { status: 'created', differences: [] };
   } catch (error) {
     // Another process was faster, with other options.
-    return hasCode(error, STREAM_NAME_IN_USE) ? check(connection, config) : unknownBecause(error);
+    if (hasCode(error, STREAM_NAME_IN_USE)) return check(connection, config);
+    const made = hasCode(error, SUBJECTS_OVERLAP) ? await whenMade(connection, config) : undefined;
+    return made ?? unknownBecause(error);
   }
+}
+
+/** `undefined` if it is still missing: the subjects are those of another stream. */
+async function whenMade(connection: NatsConnectionLike, config: StreamConfig): Promise<StreamState | undefined> {
+  for (let look = 1; look <= MAKING_LOOKS; look += 1) {
+    await delay(MAKING_PAUSE_MS);
+    const state = await check(connection, config);
+    if (state.status !== 'missing') return state;
+  }
+  return undefined;
 }
 
 function featuresOf(connection: NatsConnectionLike): { compression: boolean } {

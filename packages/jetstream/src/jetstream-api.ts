@@ -6,6 +6,8 @@ const decoder = new TextDecoder();
 
 export const STREAM_NOT_FOUND = 10059;
 export const STREAM_NAME_IN_USE = 10058;
+/** Of another stream; or of this very one, while somebody else makes it: nats-server 2.9 looks at subjects before it looks at names. */
+export const SUBJECTS_OVERLAP = 10065;
 export const NO_MESSAGE_FOUND = 10037;
 /** Servers have two for it: one that names the number it should have been, and one that does not. */
 export const WRONG_LAST_SEQUENCE: ReadonlySet<number> = new Set([10071, 10164]);

@@ -4,6 +4,7 @@ import {
   NO_MESSAGE_FOUND,
   STREAM_NAME_IN_USE,
   STREAM_NOT_FOUND,
+  SUBJECTS_OVERLAP,
   WRONG_LAST_SEQUENCE,
   parseAnswer,
   requestApi,
@@ -92,26 +93,33 @@ export class KvBucket {
    */
   async #open(connection: NatsConnectionLike, key: string, leftMs: () => number): Promise<void> {
     const knock = { headers: expecting(NO_STREAM, 0) };
+    let overlap: BucketMissingError | undefined;
     for (let knocks = 0; ; knocks += 1) {
       try {
         await connection.request(this.#subject(key), undefined, { timeout: leftMs(), ...knock });
         this.#isOpen = true;
         return;
       } catch (error) {
-        if (!hasNoResponders(error) || leftMs() <= PAUSE_MS) throw error;
+        if (!hasNoResponders(error)) throw error;
+        if (leftMs() <= PAUSE_MS) throw overlap ?? error;
       }
-      if (knocks === 0) await this.#create(connection, leftMs());
+      if (knocks === 0) overlap = await this.#create(connection, leftMs());
       else await delay(PAUSE_MS);
     }
   }
 
-  async #create(connection: NatsConnectionLike, timeoutMs: number): Promise<void> {
+  /** @returns why there is no bucket, unless somebody else is making it just now. */
+  async #create(connection: NatsConnectionLike, timeoutMs: number): Promise<BucketMissingError | undefined> {
     try {
       await requestApi(connection, `STREAM.CREATE.${this.#stream}`, this.#streamConfig(), timeoutMs);
     } catch (error) {
       // Somebody else was faster, with other settings.
-      if (!hasCode(error, STREAM_NAME_IN_USE)) throw new BucketMissingError(this.#config, error);
+      if (hasCode(error, STREAM_NAME_IN_USE)) return undefined;
+      const missing = new BucketMissingError(this.#config, error);
+      if (!hasCode(error, SUBJECTS_OVERLAP)) throw missing;
+      return missing;
     }
+    return undefined;
   }
 
   #subject(key: string): string {

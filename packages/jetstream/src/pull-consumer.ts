@@ -10,11 +10,12 @@ import type { NatsConnectionLike, NatsMessage, NatsSubscription } from './nats-c
 const BATCH = 1_000;
 const EXPIRES_MS = 5_000;
 const HEARTBEAT_MS = 1_000;
-/** Three missed heartbeats: the consumer or the connection is gone. */
-const SILENCE_MAX_MS = 3 * HEARTBEAT_MS;
+/** So many missed heartbeats: the consumer or the connection is gone. */
+const SILENT_MAX = 3;
 /** The server removes a consumer that nobody pulls from. */
 const INACTIVE_MS = 30_000;
 const NANOS_PER_MS = 1e6;
+const NAME_DIGITS = 12;
 /** Status codes of messages that are no records. */
 const HEARTBEAT = 100;
 const NO_MESSAGES = 404;
@@ -50,7 +51,8 @@ export class PullConsumer {
   #lastConsumerSeq = 0;
   /** Asked for and not delivered. */
   #outstanding = 0;
-  #heardAt = 0;
+  /** Heartbeats that could have come since anything came. */
+  #silent = 0;
   /** There is nothing more to come. */
   #ended = false;
   /** The current consumer cannot be trusted any more. */
@@ -71,7 +73,10 @@ export class PullConsumer {
   async *batches(): AsyncGenerator<readonly LedgerRecord[], void, void> {
     const { signal } = this.#options;
     const wake = (): void => this.#wake();
-    const watch = setInterval(wake, HEARTBEAT_MS);
+    const watch = setInterval(() => {
+      this.#silent += 1;
+      wake();
+    }, HEARTBEAT_MS);
     signal.addEventListener('abort', wake);
     try {
       await this.#begin();
@@ -83,7 +88,7 @@ export class PullConsumer {
           continue;
         }
         if (this.#ended) return;
-        if (this.#broken || Date.now() - this.#heardAt > SILENCE_MAX_MS) await this.#resume();
+        if (this.#broken || this.#silent > SILENT_MAX) await this.#resume();
         else this.#pull();
         if (this.#buffer.length === 0 && !this.#ended) await this.#woken();
       }
@@ -108,7 +113,8 @@ export class PullConsumer {
       this.#ended = true;
       return;
     }
-    this.#name = `spanledger-${crypto.randomUUID()}`;
+    // Short: it is in the reply subject of every message. Should two readers have the same one, both see that messages are missing.
+    this.#name = `spanledger-${crypto.randomUUID().slice(-NAME_DIGITS)}`;
     const config = {
       name: this.#name,
       ack_policy: 'none',
@@ -126,7 +132,7 @@ export class PullConsumer {
     this.#lastConsumerSeq = 0;
     this.#outstanding = 0;
     this.#broken = false;
-    this.#heardAt = Date.now();
+    this.#silent = 0;
     this.#ended = toSeq !== Infinity && (created as { num_pending?: number }).num_pending === 0;
     if (this.#ended) return;
     this.#inbox = createInbox(this.#connection);
@@ -162,7 +168,7 @@ export class PullConsumer {
   }
 
   #onMessage(error: Error | null, message: NatsMessage): void {
-    this.#heardAt = Date.now();
+    this.#silent = 0;
     const delivery = error ? undefined : parseAckSubject(message.reply ?? '');
     if (error) this.#broken = true;
     else if (delivery) this.#onRecord(message, delivery);

@@ -15,6 +15,7 @@ it.each([
 it.each([
   '',
   '$JS.ACK.AUDIT_EVENTS.consumer.1.7.3.42',
+  `$JS.ACK.ACCOUNT.AUDIT_EVENTS.consumer.${REST}`,
   '$JS.API.AUDIT_EVENTS.consumer.1.7.3.4.5',
   `_INBOX.a.b.c.${REST}`,
 ])('takes %j for no delivery', (subject) => {

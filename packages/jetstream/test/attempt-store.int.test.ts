@@ -1,3 +1,4 @@
+import { jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { connect as connectV3, headers } from '@nats-io/transport-node';
 import type { AttemptStore } from '@spanledger/protocol';
@@ -8,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectNats, jetStreamAttemptStore } from '../src/index.ts';
 import type { NatsConnectionLike } from '../src/index.ts';
 import { encodeKey } from '../src/kv-key.ts';
-import { CLIENTS } from './support.ts';
+import { CLIENTS, until } from './support.ts';
 
 const KEY = { executionId: 'ex-1', stepId: 'research/search' };
 const EVENT = '018f0000-0000-7000-8000-000000000000:1';
@@ -86,6 +87,29 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
       expect(await store.write(key, { epoch: 4 }, deleted.revision)).toBeGreaterThan(deleted.revision);
       await other.close();
     });
+  });
+
+  // What nats-server 2.9 says now and then to one of many that make the bucket at once.
+  it('waits for a bucket whose subjects are said to be of another stream, and says so if it does not come', async () => {
+    const connection = await connectV3({ servers: server.url });
+    const manager = await jetstreamManager(connection, { timeout: 30_000 });
+    await manager.streams.add({ name: 'ELSEWHERE', subjects: ['$KV.LATE.some.thing.else'] });
+    const store = (deadlineMs: number) => jetStreamAttemptStore(connection, { bucket: 'LATE', deadlineMs });
+    const message = expect.stringMatching(/LATE does not exist and could not be created.*subjects overlap/);
+    await expect(store(3_000).read(KEY)).rejects.toMatchObject({ code: 'SPANLEDGER_ATTEMPTS', message });
+    const asked: string[] = [];
+    const watching = connection.subscribe('$JS.API.STREAM.CREATE.KV_LATE', {
+      callback: (_error, { subject }) => void asked.push(subject),
+    });
+    await connection.flush();
+    const reading = store(120_000).read(KEY);
+    await until(() => asked.length > 0);
+    watching.unsubscribe();
+    await manager.streams.delete('ELSEWHERE');
+    // Unless the question had no answer yet: then whoever asked has made it.
+    await new Kvm(connection).create('LATE').catch(() => {});
+    expect(await reading).toEqual({ revision: 0 });
+    await connection.close();
   });
 
   it('takes what the server marks as expired for none', async () => {

@@ -20,6 +20,30 @@ describe.each(['2.9', undefined])('on nats-server %s', (version) => {
     await connection.close();
   });
 
+  it('is made by many at once, and all find it', async () => {
+    await using server = await startNats(options);
+    const connections = await Promise.all(Array.from({ length: 6 }, () => connectNats({ servers: server.url })));
+    const manager = await jetstreamManager(connections[0]!, { timeout: 30_000 });
+    for (let n = 0; n < 20; n += 1) {
+      const states = await Promise.all(connections.map((connection) => ensureStream(connection)));
+      expect(states.map(({ status }) => status)).toEqual(states.map(() => expect.stringMatching(/^(created|found)$/)));
+      await manager.streams.delete('AUDIT_EVENTS');
+    }
+    await Promise.all(connections.map((connection) => connection.close()));
+  });
+
+  it('says that its subjects are those of another stream', async () => {
+    await using server = await startNats(options);
+    const connection = await connectNats({ servers: server.url });
+    const manager = await jetstreamManager(connection, { timeout: 30_000 });
+    await manager.streams.add({ name: 'OTHER', subjects: ['auditEvent.>'] });
+    expect(await ensureStream(connection)).toMatchObject({
+      status: 'unknown',
+      reason: expect.stringContaining('subjects overlap'),
+    });
+    await connection.close();
+  });
+
   it('lets nobody delete an event', async () => {
     await using server = await startNats(options);
     const connection = await connectNats({ servers: server.url });

@@ -17,7 +17,8 @@ interface Link {
 export class FaultProxy {
   /** Connections taken since the start. */
   accepted = 0;
-  /** Bytes that have vanished since the start. */
+  /** Bytes that have passed since the start, and that have vanished. In both directions. */
+  carriedBytes = 0;
   lostBytes = 0;
   readonly #target: { readonly host: string; readonly port: number };
   readonly #listener = createServer((client) => this.#accept(client));
@@ -137,6 +138,7 @@ export class FaultProxy {
       await this.#cutWithin(link, piece);
     } else {
       await written(from === 'client' ? link.server : link.client, piece);
+      this.carriedBytes += piece.length;
     }
   }
 

@@ -41,7 +41,7 @@ export default {
     await producer.finish();
     const figures = await account({ servers: server.url, producers: [producer] });
     const slowest = Math.max(...alarmedMs);
-    if (slowest > ALARM_MAX_MS) figures.problems.push(`the alarm came after ${slowest} ms`);
+    if (slowest > ALARM_MAX_MS && !context.quick) figures.problems.push(`the alarm came after ${slowest} ms`);
     figures.notes.alarm_max_ms = slowest;
     return { faults: rounds, ...figures };
 

@@ -26,7 +26,7 @@ export default {
   title: 'journal disk full (ENOSPC)',
   quick: true,
   minimum: { quick: { offered: 500, faults: 1 }, full: { offered: 5_000, faults: 10 } },
-  timeoutS: { quick: 120, full: 900 },
+  timeoutS: { full: 900 },
 
   async run(context) {
     const outcome = new Outcome();

@@ -24,7 +24,7 @@ export default {
   title: 'fdatasync fails (EIO)',
   quick: true,
   minimum: { quick: { offered: 300, faults: 5 }, full: { offered: 6_000, faults: 200 } },
-  timeoutS: { quick: 120, full: 1_200 },
+  timeoutS: { full: 1_200 },
 
   async run(context) {
     requireStrace('fdatasync');

@@ -21,7 +21,7 @@ export default {
   minimum: { quick: { offered: 20_000, faults: 500 }, full: { offered: 400_000, faults: 10_000 } },
   // What is destroyed is lost: all of it has to be said.
   mayReportLosses: true,
-  timeoutS: { quick: 120, full: 900 },
+  timeoutS: { full: 900 },
 
   async run(context) {
     const outcome = new Outcome();

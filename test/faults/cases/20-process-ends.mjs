@@ -15,7 +15,7 @@ const SHUTDOWN_MS = 500;
 /** What an end may take beyond the deadline, or at all if it leaves no time. */
 const OURS_MS = 100;
 /** And this in small, which has to go well on a slow and busy machine, and shows nothing about speed. */
-const QUICK_MS = 1_000;
+const QUICK_MS = 5_000;
 const EVENTS = 200;
 /** How each process ends, its exit code, and how long it may take. */
 const ENDS = [

@@ -73,7 +73,8 @@ async function runRound(context, { runs, everything }) {
   // Nothing can show anything while nothing comes through.
   const lateMs = shown.map(([id, atMs]) => shownAtMs.get(id) - (everything ? Math.max(atMs, endedAtMs) : atMs));
   const slowest = Math.max(0, ...lateMs);
-  if (slowest > CHECKPOINT_MS + TOLERANCE_MS) figures.problems.push(`one was shown only after ${slowest} ms`);
+  if (slowest > CHECKPOINT_MS + TOLERANCE_MS && !context.quick)
+    figures.problems.push(`one was shown only after ${slowest} ms`);
   if (runs && shown.length < missing.length)
     figures.problems.push(`nothing shows ${missing.length - shown.length} of ${missing.length}`);
   const hidden = missing.filter(([id]) => mallory.own.has(id) && !shownAtMs.has(id));

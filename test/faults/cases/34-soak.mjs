@@ -91,7 +91,8 @@ async function soak(context, steady, faults) {
   const samples = [];
   const startedMs = Date.now();
   let turn = [];
-  while (Date.now() - startedMs < soakMs) {
+  const count = () => Object.values(landed).reduce((sum, one) => sum + one, 0);
+  while (Date.now() - startedMs < soakMs || count() < context.minimum.faults) {
     if (turn.length === 0) turn = shuffled(Object.keys(faults), context.random);
     const name = turn.pop();
     await faults[name]();

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findingsOf } from './account.mjs';
 
 const HERE = import.meta.dirname;
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 180_000;
 
 /**
  * A child program of this folder. Its standard output is a file: what it said before it was killed is all there, and nobody

@@ -5,13 +5,14 @@ import { seededRandom } from './random.mjs';
 const CACHE = path.join(import.meta.dirname, '../../../.cache');
 
 /** What a case is given. `close` ends whatever it owned, last first, and removes its folder. */
-export function createContext({ quick, seed, progress, signal }) {
+export function createContext({ quick, minimum, seed, progress, signal, producers = [] }) {
   mkdirSync(CACHE, { recursive: true });
   // Not the system's folder for such things: that may be memory, which syncs nothing.
   const directory = mkdtempSync(path.join(CACHE, 'faults-'));
   const owned = [];
   let closed = false;
-  const context = { quick, seed, random: seededRandom(seed), directory, progress, signal, own };
+  const random = seededRandom(seed);
+  const context = { quick, minimum, seed, random, directory, progress, signal, own, producers };
 
   function own(disposable) {
     // A case that was given up on goes on until it next looks at its signal.

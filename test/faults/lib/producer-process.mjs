@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from './wait.mjs';
 
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 const STDERR_MAX_CHARS = 64 * 1024;
 const DEFAULTS = {
   program: 'pipeline',
@@ -35,7 +35,8 @@ export async function startProducer(context, { under = [], execArgv = [], env = 
     process: name,
     tallyFile: path.join(context.directory, `${name}.tally`),
   };
-  const producer = context.own(new Producer(settings, { under, execArgv, env, signal: context.signal }));
+  const producer = context.own(new Producer(settings, { under, execArgv, env, context }));
+  context.producers.push(producer);
   await waitFor(
     () => 'a producer does not start',
     () => producer.whileAlive(producer.ready),
@@ -59,13 +60,18 @@ class Producer {
   #exited;
   /** Exit code or signal. */
   #exit = '';
+  /** It offers until it is told to stop. */
+  #isEndless;
+  #context;
   #signal;
 
-  constructor(settings, { under, execArgv, env, signal }) {
+  constructor(settings, { under, execArgv, env, context }) {
     this.process = settings.process;
     this.tallyFile = settings.tallyFile;
     this.rate = settings.rate;
-    this.#signal = signal;
+    this.#isEndless = settings.count === DEFAULTS.count;
+    this.#context = context;
+    this.#signal = context.signal;
     const program = fileURLToPath(new URL(`../producers/${settings.program}.mjs`, import.meta.url));
     const [command, ...args] = [...under, process.execPath, ...execArgv, program, JSON.stringify(settings)];
     this.#child = spawn(command, args, {
@@ -125,16 +131,25 @@ class Producer {
    *
    * @param {number} onTheWay events
    */
-  async drained(deadlineMs = 120_000, onTheWay = 5_000) {
+  async drained(deadlineMs = 300_000, onTheWay = 5_000) {
     const waiting = ({ health: { queue, journal } }) => Math.max(queue.events, journal?.unacknowledged ?? 0);
     const { offered } = await this.says('it says nothing', () => true, deadlineMs);
     const isDrained = (stats) => waiting(stats) <= onTheWay && stats.offered - waiting(stats) >= offered;
     return this.says('not drained', isDrained, deadlineMs);
   }
 
-  /** Stops offering, waits until all is stored, shuts down. @throws unless it ends in time and with exit code 0 */
-  async finish(deadlineMs = 120_000) {
+  /**
+   * Stops offering, waits until all is stored, shuts down. In small it goes on until the case has offered what it must: that is
+   * less than its rate on a busy machine.
+   *
+   * @throws unless it ends in time and with exit code 0
+   */
+  async finish(deadlineMs = 300_000) {
     this.whileAlive();
+    const { quick, minimum, producers } = this.#context;
+    const offered = () => producers.reduce((sum, { stats }) => sum + (stats?.offered ?? 0), 0);
+    if (quick && this.#isEndless && offered() < minimum.offered)
+      await this.says('it does not offer enough', () => offered() >= minimum.offered, deadlineMs);
     this.#child.send({ endWithinMs: deadlineMs });
     await waitFor(
       () => `producer ${this.process} does not end\n${this.stderr}`,

@@ -1,7 +1,7 @@
 import { createContext } from './context.mjs';
 import { CannotRunHere } from './requirements.mjs';
 
-const TIMEOUT_S = { quick: 120, full: 900 };
+const TIMEOUT_S = { quick: 600, full: 900 };
 /** After the time limit, for a case that does not look at its signal. */
 const GRACE_MS = 10_000;
 const NOTHING = { faults: 0, offered: 0, accepted: 0, stored: 0, reported: 0, lost: 0, unreported: 0, duplicates: 0 };
@@ -14,6 +14,7 @@ export async function runCase(one, { quick, seed, progress, signal }) {
   const line = progress(one);
   const { context, close } = createContext({
     quick,
+    minimum: one.minimum[form],
     seed: seed * 1000 + one.number,
     progress: line.tell,
     signal: AbortSignal.any([signal, timeout]),

@@ -7,7 +7,7 @@ const POLL_MS = 25;
  *
  * @param {() => string} whatFailed asked only if it never does, or `signal` is aborted before
  */
-export async function waitFor(whatFailed, probe, { deadlineMs = 60_000, signal } = {}) {
+export async function waitFor(whatFailed, probe, { deadlineMs = 180_000, signal } = {}) {
   const startedMs = performance.now();
   const waitedMs = () => Math.round(performance.now() - startedMs);
   while (waitedMs() < deadlineMs && !signal?.aborted) {

@@ -77,10 +77,11 @@ export class RunContents {
     return true;
   }
 
-  /** What the subject of one of its events says. */
-  addressOf(subject: string | undefined): Address | undefined {
-    if (subject === undefined) return undefined;
-    return (this.#address = addressOf(subject, this.#address));
+  /** Whether this subject, of one of its events, says what the event says of itself. */
+  belongsOn(subject: string, event: AuditEvent): boolean {
+    const address = addressOf(event, subject, this.#address);
+    if (address !== undefined) this.#address = address;
+    return address !== undefined;
   }
 
   /** Who wrote in it, its owner first: a run belongs to the producer of its first event. One, in a sound run. */

@@ -19,7 +19,7 @@ import { RunLosses } from './run-losses.ts';
 import { RunStates } from './run-states.ts';
 import { SignatureCheck, isSigned } from './signature-check.ts';
 import type { SignatureOptions } from './signature-check.ts';
-import { checkSubject } from './subject-check.ts';
+import { mismatchOf } from './subject-check.ts';
 import { summarise, total } from './summarise.ts';
 
 /** Runs that have ended and are still kept in full. */
@@ -122,9 +122,7 @@ export class LedgerVerifier {
     const hash = this.#options.sha256(bytes);
     this.#scope?.see(event);
     const run = this.#run(event);
-    const address = run.addressOf(subject);
-    const mismatch = address && checkSubject(event, address, streamSeq);
-    if (mismatch !== undefined) this.#onSight.push(mismatch);
+    this.#checkSubject(event, run, subject, streamSeq);
     const hadEnded = run.terminalSeq !== undefined;
     if (!run.add(event, hash, streamSeq)) return;
     const skew = this.#clock.check(event, streamSeq, storedAtMs);
@@ -134,6 +132,12 @@ export class LedgerVerifier {
     for (const claim of readClaims(event, streamSeq)) this.#claims.add(claim, this.#runs.get(claim.runId));
     this.#states.see(event);
     if (!hadEnded && run.terminalSeq !== undefined) this.#ended(run);
+  }
+
+  #checkSubject(event: AuditEvent, run: RunContents, subject: string | undefined, streamSeq: number): void {
+    if (subject === undefined || run.belongsOn(subject, event)) return;
+    const mismatch = mismatchOf(event, subject, streamSeq);
+    if (mismatch !== undefined) this.#onSight.push(mismatch);
   }
 
   #checkSignature(event: AuditEvent, streamSeq: number): void {
