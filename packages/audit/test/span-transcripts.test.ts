@@ -1,5 +1,12 @@
-import { DiagLogLevel, diag } from '@opentelemetry/api';
+import { setImmediate } from 'node:timers/promises';
+import { DiagLogLevel, diag, metrics } from '@opentelemetry/api';
 import type { Attributes, Span } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
 import { readTranscript } from '@spanledger/protocol';
 import type { TranscriptRecord } from '@spanledger/protocol';
 import { assertLedger } from '@spanledger/testkit';
@@ -7,7 +14,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AuditSpanExporter, audit, createAuditPipeline, genai, memorySink, registerPipeline } from '../src/index.ts';
 import { asExporter, inRun, traced } from './span-fixture.ts';
 import type { TestEvent, Traced, TracedOptions } from './span-fixture.ts';
-import { eventually, gateSink, sha256 } from './support.ts';
+import { eventually, gateSink, newScope, sha256 } from './support.ts';
 
 const CHAT = { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'm' } as const;
 const INPUT = [
@@ -110,6 +117,15 @@ describe('what a GenAI span says', () => {
     expect(records.map(({ kind, seq }) => `${kind} ${seq}`)).toEqual(
       [0, 1, 2].flatMap((n) => [`input ${n}`, `output ${n}`]),
     );
+  });
+
+  it('is known by its run and its span where a rule tells empty texts', async () => {
+    const details = () => ({ taskId: '', clientRequestId: '', sessionId: '' });
+    const subject = on({ rules: [{ when: { name: 'chat m' }, event: 'llm_call', details }] });
+    const event = await call(subject, MESSAGES);
+    const [record] = recordsOf(subject, event);
+    expect(record).toMatchObject({ taskId: event.run_id, requestId: event['span_id'] });
+    expect(record).not.toHaveProperty('sessionId');
   });
 
   const system = [{ type: 'text', content: 'be kind' }];
@@ -326,17 +342,24 @@ describe('redaction', () => {
     expect(logged.join()).not.toContain('Ann');
   });
 
-  it('of events does not reach the digests, and no event is too large for them', async () => {
-    const fields = () =>
-      Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`${'"'.repeat(120)}${i}`, '\0'.repeat(200)]));
-    const rules = [{ when: { name: 'chat m' }, event: 'llm_call', level: 'payload' as const, fields }];
+  it('of events does not reach the digests', async () => {
     const policy = (payload: Record<string, unknown>) =>
-      'content' in payload ? payload : { transcripts: 'mine', ...payload };
-    const subject = on({ rules, pipelineOptions: { redaction: { policy }, eventMaxBytes: 32_768 } });
-    const event = await call(subject, MESSAGES);
-    expect(JSON.stringify(event)).toContain('truncated');
-    expect(contentsOf(subject, event)).toEqual({ input: INPUT, output: OUTPUT });
+      'content' in payload ? payload : { ...payload, transcripts: 'mine' };
+    const subject = on({ pipelineOptions: { redaction: { policy } } });
+    expect(contentsOf(subject, await call(subject, MESSAGES))).toEqual({ input: INPUT, output: OUTPUT });
   });
+});
+
+it('no event is too large for its digests', async () => {
+  const subject = on();
+  const fields = Object.fromEntries(
+    Array.from({ length: 2_000 }, (_, i) => [`${'k'.repeat(100)}${i}`, 'v'.repeat(60)]),
+  );
+  const said = [{ kind: 'input', content: 'I am Ann' }] as const;
+  subject.pipeline.emit(newScope(), { event: 'llm_call', fields, said });
+  const [event] = await subject.events();
+  expect(JSON.stringify(event)).toContain('truncated');
+  expect(contentsOf(subject, event!)).toEqual({ input: 'I am Ann' });
 });
 
 describe('what cannot be stored', () => {
@@ -404,11 +427,52 @@ describe('what cannot be stored', () => {
     await subject.pipeline.shutdown(5_000);
   });
 
-  it('is stored before a shutdown ends', async () => {
-    const subject = on();
+  it('yet is waited for before a shutdown closes the sink', async () => {
+    const order: string[] = [];
+    const sink = {
+      ...memorySink({ maxTranscriptBytes: 1 }),
+      writeTranscript: async () => {
+        for (let turn = 0; turn < 50; turn += 1) await setImmediate();
+        order.push('stored');
+        return { status: 'stored' } as const;
+      },
+      close: async () => void order.push('closed'),
+    };
+    const subject = on({ pipelineOptions: { sink } });
     subject.tracer.startSpan('chat m', { attributes: { ...CHAT, ...MESSAGES } }, inRun()).end();
+    await subject.pipeline.shutdown(60_000);
+    expect(order).toEqual(['stored', 'stored', 'closed']);
+  });
+
+  it('is in metrics by its outcome', async () => {
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1e9 });
+    const provider = new MeterProvider({ readers: [reader] });
+    metrics.setGlobalMeterProvider(provider);
+    const subject = on({ pipelineOptions: { transcripts: { contentMax: 2_000 } } });
+    await call(subject, MESSAGES);
+    await call(subject, { 'gen_ai.prompt': 'x'.repeat(2_001) });
+    await reader.forceFlush();
+    const all = exporter
+      .getMetrics()
+      .at(-1)!
+      .scopeMetrics.flatMap((scope) => scope.metrics);
+    const found = all.filter(({ descriptor }) => descriptor.name.startsWith('spanledger.transcripts'));
+    const values = found.flatMap(({ descriptor, dataPoints }) =>
+      dataPoints.map(({ attributes, value }) => [descriptor.name, descriptor.unit, attributes['outcome'], value]),
+    );
+    expect(values).toEqual([
+      ...Object.entries({ stored: 2, refused: 0, failed: 0, shed: 0, unsealed: 1 }).map(([outcome, value]) => [
+        'spanledger.transcripts',
+        '{transcript}',
+        outcome,
+        value,
+      ]),
+      ['spanledger.transcripts.bytes', 'By', undefined, 0],
+    ]);
     await subject.pipeline.shutdown();
-    expect(subject.sink.transcripts).toHaveLength(2);
+    metrics.disable();
+    await provider.shutdown();
   });
 
   it('by hand is counted with the others', async () => {

@@ -47,6 +47,36 @@ describe('stream', () => {
     });
   });
 
+  it('creates and checks that of transcripts, and the doctor looks at it where there is one', async () => {
+    await using server = await startNats();
+    const args = ['--server', server.url];
+    expect(await cli(['stream', 'check', '--transcripts', ...args])).toMatchObject({
+      code: 1,
+      stdout: 'missing  AUDIT_TRANSCRIPTS: `spanledger stream init --transcripts` creates it\n',
+    });
+    expect(await cli(['stream', 'init', ...args])).toMatchObject({ code: 0 });
+    expect(await levels(args, 0)).not.toHaveProperty('transcripts');
+    const init = ['stream', 'init', '--transcripts', '--max-age', '90d', ...args];
+    expect(await cli(init)).toMatchObject({
+      code: 0,
+      stdout: 'created  AUDIT_TRANSCRIPTS, from which can be erased\n',
+    });
+    expect(await cli(init)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^ok/) });
+    expect(await levels(args, 0)).toMatchObject({ transcripts: 'ok', 'append-only': 'ok' });
+    expect(await cli(['stream', 'check', '--transcripts', '--stream', 'OTHER', ...args])).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^missing {2}OTHER/),
+    });
+
+    await using wrong = await startNats();
+    const connection = await connectNats({ servers: wrong.url });
+    const config = { name: 'AUDIT_TRANSCRIPTS', subjects: ['auditTranscript.>'], discard: 'new', deny_purge: true };
+    await connection.request('$JS.API.STREAM.CREATE.AUDIT_TRANSCRIPTS', JSON.stringify(config));
+    await connection.close();
+    await cli(['stream', 'init', '--server', wrong.url]);
+    expect(await levels(['--server', wrong.url], 1)).toMatchObject({ transcripts: 'fail', 'append-only': 'ok' });
+  });
+
   it('names what is wrong with one that is there', async () => {
     await using server = await startNats();
     const connection = await connectNats({ servers: server.url });

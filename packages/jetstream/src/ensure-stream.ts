@@ -49,6 +49,14 @@ export function ensureTranscriptStream(
   return ensure(connection, transcriptStreamConfig(options, featuresOf(connection)));
 }
 
+/** Looks at the stream of transcripts. Never throws, never changes anything. */
+export function checkTranscriptStream(
+  connection: NatsConnectionLike,
+  options: StreamOptions = {},
+): Promise<StreamState> {
+  return check(connection, transcriptStreamConfig(options, featuresOf(connection)));
+}
+
 async function check(connection: NatsConnectionLike, expected: StreamConfig): Promise<StreamState> {
   try {
     const { config } = (await requestApi(connection, `STREAM.INFO.${expected.name}`)) as { config: StreamConfig };

@@ -9,6 +9,12 @@ import { withTranscripts } from './transcript-sink.ts';
 
 const REOPEN_MS = 1_000;
 
+/** Where transcripts go another way than events. */
+export interface TranscriptSinkOptions extends Pick<JetStreamSinkOptions, 'stream' | 'onAlarm'> {
+  /** Default: as that of events. */
+  readonly connection?: ConnectionSource;
+}
+
 export interface JetStreamSinkOptions {
   /**
    * A connection of `@nats-io/transport-node` 3 or of `nats` 2.29, or a promise of one: NATS may be down. It stays the
@@ -29,7 +35,7 @@ export interface JetStreamSinkOptions {
    * Whether transcripts are taken, and the stream for them (`true`: `AUDIT_TRANSCRIPTS`). They have a publisher of their own, and with
    * a function as `connection` a connection of their own, so that large contents do not hold up events. Default `false`.
    */
-  readonly transcripts?: boolean | { readonly stream?: string };
+  readonly transcripts?: boolean | TranscriptSinkOptions;
 }
 
 /**
@@ -41,9 +47,9 @@ export function jetStreamSink(options: JetStreamSinkOptions): AuditSink {
   const { transcripts = false, ...eventOptions } = options;
   const sink = new JetStreamSink(eventOptions);
   if (transcripts === false) return sink;
-  const stream = (transcripts === true ? undefined : transcripts.stream) ?? TRANSCRIPT_STREAM;
   const { subject: _, ...shared } = eventOptions;
-  return withTranscripts(sink, new JetStreamSink({ ...shared, stream }));
+  const own = transcripts === true ? {} : transcripts;
+  return withTranscripts(sink, new JetStreamSink({ ...shared, ...own, stream: own.stream ?? TRANSCRIPT_STREAM }));
 }
 
 class JetStreamSink implements AuditSink {

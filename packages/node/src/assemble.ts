@@ -55,6 +55,7 @@ function openPipeline(config: ResolvedConfig): Pick<Assembly, 'pipeline' | 'jour
       producer: config.producer,
       signing: config.signing && keys && { mode: config.signing.mode, keys },
       redaction: config.redaction,
+      transcripts: config.transcripts?.spans,
       envelope: config.envelope,
       agentVersion: config.agentVersion,
       orgId: config.orgId,

@@ -1,6 +1,12 @@
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import type { EventBus } from '@spanledger/audit/bus';
-import type { DesignationRules, RedactionOptions, SigningKeys, SigningOptions } from '@spanledger/audit';
+import type {
+  DesignationRules,
+  RedactionOptions,
+  SigningKeys,
+  SigningOptions,
+  TranscriptOptions,
+} from '@spanledger/audit';
 import type { ConnectNatsOptions, StreamOptions } from '@spanledger/jetstream';
 import type { TrustInbound } from '@spanledger/otel';
 import type { AttemptStore, AuditSink, EnvelopeForm, Jwks } from '@spanledger/protocol';
@@ -55,6 +61,17 @@ export interface SigningConfig {
   readonly keys?: SigningKeys;
 }
 
+/** What was said, stored beside the ledger. */
+export interface TranscriptsConfig extends TranscriptOptions {
+  /** Input and output of GenAI spans. `false`: only what `audit.writeTranscript` is given. Default `true`. */
+  readonly spans?: boolean;
+  /**
+   * Stream that is made where it is missing and may be made; an existing one is never changed. Default: `AUDIT_TRANSCRIPTS`, with as many
+   * replicas as `nats.stream`.
+   */
+  readonly stream?: StreamOptions;
+}
+
 /** What a service says of itself. Everything is optional where the environment says it; every unknown key is an error. */
 export interface SpanledgerConfig {
   /**
@@ -92,6 +109,11 @@ export interface SpanledgerConfig {
   readonly signing?: SigningConfig | false;
   /** What is taken out of events before they are sealed. Default: secrets of known shapes. */
   readonly redaction?: RedactionOptions;
+  /**
+   * Whether what models are told and answer is stored, as transcripts beside the ledger, on `nats` or in a `sink` that takes them; events
+   * carry their digests. Default `false`. Environment: SPANLEDGER_TRANSCRIPTS (`true`, `false`).
+   */
+  readonly transcripts?: boolean | TranscriptsConfig;
   /**
    * `forge-1.0` keeps what Forge's schema has no place for inside `fields.spanledger`, so that Forge's own verifier accepts signed
    * events. Default `spanledger`.
@@ -137,6 +159,7 @@ export const CONFIG_KEYS = Object.keys({
   bus: true,
   signing: true,
   redaction: true,
+  transcripts: true,
   envelope: true,
   outbound: true,
   trustInbound: true,
@@ -169,6 +192,12 @@ export const JOURNAL_KEYS = Object.keys({
   retentionMs: true,
   segmentBytes: true,
 } satisfies Record<keyof JournalConfig, true>);
+
+export const TRANSCRIPTS_KEYS = Object.keys({
+  spans: true,
+  stream: true,
+  contentMax: true,
+} satisfies Record<keyof TranscriptsConfig, true>);
 
 export const SIGNING_KEYS = Object.keys({
   mode: true,

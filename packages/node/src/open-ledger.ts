@@ -3,8 +3,8 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileSink } from '@spanledger/audit';
-import { ensureStream, jetStreamSink } from '@spanledger/jetstream';
-import type { NatsConnectionLike } from '@spanledger/jetstream';
+import { ensureStream, ensureTranscriptStream, jetStreamSink } from '@spanledger/jetstream';
+import type { NatsConnectionLike, StreamOptions, StreamState, TranscriptSinkOptions } from '@spanledger/jetstream';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
@@ -22,26 +22,54 @@ const STREAM_GRACE_MS = 1_000;
 const STREAM_RETRY_MS = 5_000;
 
 /** Opens what the configuration names: its own sink, JetStream, or a file. Waits for no network (I5). */
-export function openLedger({ sink, nats, producer }: ResolvedConfig): AuditSink {
-  return sink ?? (nats === undefined ? openFile(producer) : openJetStream(nats, producer));
+export function openLedger({ sink, nats, producer, transcripts }: ResolvedConfig): AuditSink {
+  return sink ?? (nats === undefined ? openFile(producer) : openJetStream(nats, producer, transcripts?.stream));
 }
 
-function openJetStream(nats: ResolvedNats, producer: string): AuditSink {
+/** @param said the stream of transcripts, if they are turned on. */
+function openJetStream(nats: ResolvedNats, producer: string, said: StreamOptions | undefined): AuditSink {
   const { stream } = nats;
-  const open = async (signal: AbortSignal): Promise<NatsConnectionLike> => {
+  const open = async (signal: AbortSignal, make: (opened: NatsConnectionLike) => Promise<void>) => {
     const opened = await connectQuietly(nats, producer, signal);
-    await Promise.race([
-      makeStream(opened, stream, () => sink.status?.().problem !== undefined),
-      delay(STREAM_GRACE_MS),
-    ]);
+    await Promise.race([make(opened), delay(STREAM_GRACE_MS)]);
     return opened;
   };
+  const makeEvents = (opened: NatsConnectionLike): Promise<void> =>
+    makeStream(
+      opened,
+      () => ensureStream(opened, stream),
+      () => sink.status?.().problem !== undefined,
+    );
   const sink = jetStreamSink({
-    connection: (signal) => quietly(() => open(signal)),
+    connection: (signal) => quietly(() => open(signal, makeEvents)),
     ...(stream?.stream !== undefined && { stream: stream.stream }),
     onAlarm: (error) => logger.error(error.message),
+    ...(said && { transcripts: ofTranscripts(said, open) }),
   });
   return sink;
+}
+
+/** With a connection of their own, and a stream that is asked for again once there was trouble. */
+function ofTranscripts(
+  said: StreamOptions,
+  open: (signal: AbortSignal, make: (opened: NatsConnectionLike) => Promise<void>) => Promise<NatsConnectionLike>,
+): TranscriptSinkOptions {
+  let troubled = false;
+  const make = (opened: NatsConnectionLike): Promise<void> =>
+    makeStream(
+      opened,
+      () => ensureTranscriptStream(opened, said),
+      () => troubled,
+      'transcripts: ',
+    );
+  return {
+    connection: (signal) => quietly(() => open(signal, make)),
+    ...(said.stream !== undefined && { stream: said.stream }),
+    onAlarm: (error) => {
+      troubled = true;
+      logger.error(`transcripts: ${error.message}`);
+    },
+  };
 }
 
 /**
@@ -51,19 +79,20 @@ function openJetStream(nats: ResolvedNats, producer: string): AuditSink {
  */
 async function makeStream(
   connection: NatsConnectionLike,
-  options: ResolvedNats['stream'],
+  ensure: () => Promise<StreamState>,
   isWanted: () => boolean,
+  about = '',
 ): Promise<void> {
-  let state = await ensureStream(connection, options);
-  if (state.status === 'unknown') logger.warn(`the stream was neither made nor checked: ${state.reason}`);
+  let state = await ensure();
+  if (state.status === 'unknown') logger.warn(`${about}the stream was neither made nor checked: ${state.reason}`);
   while (state.status === 'unknown') {
     await delay(STREAM_RETRY_MS, undefined, { ref: false });
     if (connection.isClosed()) return;
-    if (isWanted()) state = await ensureStream(connection, options);
+    if (isWanted()) state = await ensure();
   }
   for (const { setting, expected, actual } of state.differences) {
     const [is, should] = [JSON.stringify(actual), JSON.stringify(expected)];
-    logger.warn(`the stream exists and is not changed, but its ${setting} is ${is} and should be ${should}`);
+    logger.warn(`${about}the stream exists and is not changed, but its ${setting} is ${is} and should be ${should}`);
   }
 }
 

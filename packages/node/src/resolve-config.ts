@@ -14,6 +14,8 @@ import type { ResolvedBucket } from './resolve-attempts.ts';
 import { resolveJournal } from './resolve-journal.ts';
 import type { ResolvedJournal } from './resolve-journal.ts';
 import { resolveSigning } from './resolve-signing.ts';
+import { resolveTranscripts } from './resolve-transcripts.ts';
+import type { ResolvedTranscripts } from './resolve-transcripts.ts';
 import type { ResolvedSigning } from './resolve-signing.ts';
 import { refuseUnknown } from './unknown-option.ts';
 
@@ -32,6 +34,8 @@ export interface ResolvedConfig {
   /** `undefined`: nothing is signed. */
   readonly signing: ResolvedSigning | undefined;
   readonly redaction: RedactionOptions | undefined;
+  /** `undefined`: none are taken. */
+  readonly transcripts: ResolvedTranscripts | undefined;
   readonly envelope: EnvelopeForm | undefined;
   readonly outbound: { readonly allowedHosts: readonly string[] } | undefined;
   readonly trustInbound: TrustInbound;
@@ -74,16 +78,18 @@ export function resolveConfig(
       '`sink` and `nats` are both given: use fanOutSink to write to several ledgers',
     );
   }
+  const nats = config.sink === undefined ? resolveNats(config.nats, env) : undefined;
   return Object.freeze({
     producer: checkProducer(config.producer ?? service.name),
     agentVersion: service.version,
-    nats: config.sink === undefined ? resolveNats(config.nats, env) : undefined,
+    nats,
     sink: config.sink,
     journal: resolveJournal(config.journal, env['SPANLEDGER_JOURNAL_DIR']),
     attempts: resolveAttempts(config.attempts, env['SPANLEDGER_ATTEMPTS'], () => resolveNats(config.nats, env)),
     bus: config.bus,
     signing: resolveSigning(config.signing, env),
     redaction: config.redaction,
+    transcripts: resolveTranscripts(config, env['SPANLEDGER_TRANSCRIPTS'], nats),
     envelope: config.envelope,
     outbound: resolveOutbound(config.outbound, env),
     trustInbound: config.trustInbound ?? true,

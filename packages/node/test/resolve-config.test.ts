@@ -41,6 +41,34 @@ describe('resolveConfig', () => {
     expect(Object.isFrozen(resolved)).toBe(true);
   });
 
+  it('takes no transcripts, unless it is told to and the ledger can take them', () => {
+    const env = { SPANLEDGER_NATS_URL: 'nats://env:4222' };
+    const on = { spans: {}, stream: {} };
+    for (const value of ['', 'false', '0', 'OFF'])
+      expect(resolve({}, { ...env, SPANLEDGER_TRANSCRIPTS: value }).transcripts).toBeUndefined();
+    for (const value of ['true', '1', ' On '])
+      expect(resolve({}, { ...env, SPANLEDGER_TRANSCRIPTS: value }).transcripts).toEqual(on);
+    expect(resolve({ transcripts: true }, env).transcripts).toEqual(on);
+    expect(resolve({ transcripts: false }, { ...env, SPANLEDGER_TRANSCRIPTS: 'true' }).transcripts).toBeUndefined();
+    const nats = { servers: 'nats://a:4222', stream: { replicas: 3, maxBytes: 9 } };
+    expect(resolve({ nats, transcripts: { spans: false, stream: { maxAgeMs: 7 } } }).transcripts).toEqual({
+      spans: undefined,
+      stream: { replicas: 3, maxAgeMs: 7 },
+    });
+    expect(resolve({ nats, transcripts: { contentMax: 5_000, stream: { replicas: 1 } } }).transcripts).toEqual({
+      spans: { contentMax: 5_000 },
+      stream: { replicas: 1 },
+    });
+    expect(resolve({ sink: memorySink({ maxTranscriptBytes: 1 }), transcripts: true }).transcripts).toEqual(on);
+    expect(problem({ transcripts: true }).message).toMatch(/`transcripts` needs a server/);
+    expect(problem({}, { SPANLEDGER_TRANSCRIPTS: 'true' }).message).toMatch(/SPANLEDGER_TRANSCRIPTS needs a server/);
+    expect(problem({}, { ...env, SPANLEDGER_TRANSCRIPTS: 'yes please' }).message).toMatch(/must be true or false/);
+    expect(problem({ sink: memorySink(), transcripts: true }).message).toMatch(/memory takes none/);
+    for (const transcripts of [1, 'true', { span: true }, { spans: 'yes' }]) {
+      expect(problem({ transcripts }, env).code).toBe('SPANLEDGER_OPTION');
+    }
+  });
+
   it('counts attempts in this process, unless it is told another place and how to get there', () => {
     const env = { SPANLEDGER_NATS_URL: 'nats://env:4222' };
     expect(resolve({}, env).attempts).toBeUndefined();

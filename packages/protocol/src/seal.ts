@@ -69,7 +69,7 @@ export function createChain(runId: string): Chain {
  * @throws UnsignedEventError (`SPANLEDGER_SIGNER`) if the signer fails; then the number is given. Leaving the chain as it was,
  * it throws whatever `JSON.stringify` throws (a cycle, a BigInt, a throwing getter), TypeError or Error for what is to be signed
  * and has no canonical form, and SpanledgerError `SPANLEDGER_EVENT` if something else was sealed in the same run meanwhile,
- * by the draft or by the signer.
+ * by the draft or by the signer, or if the run has 2^53 - 1 events.
  */
 export function seal(
   chain: Chain,
@@ -80,6 +80,10 @@ export function seal(
 ): SealedEvent {
   const { runId } = chain;
   const seq = chain.seq + 1;
+  // I3: past it, two numbers would be one. Refused is better than wrong.
+  if (seq > Number.MAX_SAFE_INTEGER) {
+    throw new SpanledgerError('SPANLEDGER_EVENT', `run ${runId} has no number left: 2^53 - 1 of them are given`);
+  }
   const content = envelope === 'forge-1.0' ? toForgeEnvelope(chain, seq, draft) : toEnvelope(chain, seq, draft);
   const unsigned = JSON.stringify(content);
   const outcome = signer === undefined ? { text: unsigned } : signText(unsigned, signer);

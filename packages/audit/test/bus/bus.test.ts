@@ -50,7 +50,7 @@ describe('event types', () => {
   it('of sink and bus are one list: all of the sink, and the chunks besides', () => {
     for (const name of [...AUDIT_EVENTS, ...BUS_ONLY_EVENTS]) expect(published(name)).toBe(1);
     expect(new Set(AUDIT_EVENTS).size).toBe(AUDIT_EVENTS.length);
-    expect(AUDIT_EVENTS).toEqual(expect.arrayContaining([...TERMINAL_EVENTS]));
+    expect(AUDIT_EVENTS).toEqual(expect.arrayContaining([...TERMINAL_EVENTS, 'transcript_recorded']));
   });
 
   it('of the bus alone can be sealed by nobody', () => {

@@ -1,4 +1,4 @@
-import { checkStream } from '@spanledger/jetstream';
+import { checkStream, checkTranscriptStream } from '@spanledger/jetstream';
 import type { Command } from 'commander';
 import { accountChecks, quotaChecks } from '../doctor/account-checks.ts';
 import { at } from '../doctor/check.ts';
@@ -8,7 +8,7 @@ import type { ClockReading } from '../doctor/clock-check.ts';
 import { diskCheck, readVarz } from '../doctor/disk-check.ts';
 import { serverChecks } from '../doctor/server-checks.ts';
 import type { ServerFacts } from '../doctor/server-checks.ts';
-import { streamChecks } from '../doctor/stream-checks.ts';
+import { streamChecks, transcriptChecks } from '../doctor/stream-checks.ts';
 import type { CommandContext } from '../run/context.ts';
 import { EXIT } from '../run/exit-code.ts';
 import { Failure } from '../run/failure.ts';
@@ -63,6 +63,7 @@ async function examine(link: Link, flags: DoctorFlags): Promise<Check[]> {
     ...accountChecks(user, stream),
     ...quotaChecks(await ask(link, '$JS.API.INFO').catch(() => undefined)),
     ...streamChecks(stream, await checkStream(connection, { stream }), await streamInfo(link).catch(() => undefined)),
+    ...transcriptChecks(await checkTranscriptStream(connection)),
     diskCheck(varz, monitor),
     clockCheck(clock ?? reading(at(varz, 'now'), varzAskedMs)),
   ];

@@ -1,5 +1,6 @@
-import { checkStream, ensureStream } from '@spanledger/jetstream';
+import { checkStream, checkTranscriptStream, ensureStream, ensureTranscriptStream } from '@spanledger/jetstream';
 import type { StreamDifference, StreamOptions, StreamState } from '@spanledger/jetstream';
+import { AUDIT_STREAM, TRANSCRIPT_STREAM } from '@spanledger/protocol';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CommandContext } from '../run/context.ts';
@@ -16,6 +17,7 @@ import { toJson, visible } from '../terminal/visible.ts';
 interface StreamFlags extends ConnectionFlags, Omit<StreamOptions, 'stream'> {
   readonly maxAge?: number;
   readonly duplicateWindow?: number;
+  readonly transcripts?: boolean;
   readonly json?: boolean;
 }
 
@@ -26,11 +28,14 @@ export function addStream(program: Command, context: CommandContext, end: (exitC
     .command('stream')
     .summary('create or check the stream')
     .description('Creates the audit stream, or checks the one that is there.');
-  const run = async (flags: StreamFlags, look: typeof checkStream): Promise<void> => {
+  const run = async (given: StreamFlags, [ofEvents, ofTranscripts]: readonly (typeof checkStream)[]): Promise<void> => {
+    const isOther = given.transcripts === true;
+    const flags = isOther && given.stream === AUDIT_STREAM ? { ...given, stream: TRANSCRIPT_STREAM } : given;
+    const look = (isOther ? ofTranscripts : ofEvents)!;
     const state = await withLink(flags, context, ({ connection }) => look(connection, toOptions(flags)));
     if (state.status === 'unknown') throw unknown(flags.stream, state.reason);
     if (flags.json) await context.terminal.json({ stream: flags.stream, ...state });
-    else await print(context.terminal, flags.stream, state);
+    else await print(context.terminal, flags, state);
     const isWrong = state.differences.some(({ severity }) => severity === 'error');
     end(state.status === 'missing' || isWrong ? EXIT.findings : EXIT.clean);
   };
@@ -38,10 +43,10 @@ export function addStream(program: Command, context: CommandContext, end: (exitC
     .description(
       'Creates the stream, append-only, unless it is there. One that is there is checked, and never changed.',
     )
-    .action((flags: StreamFlags) => run(flags, ensureStream));
+    .action((flags: StreamFlags) => run(flags, [ensureStream, ensureTranscriptStream]));
   withOptions(stream.command('check'))
     .description('Compares the stream with what it should be. Changes nothing.')
-    .action((flags: StreamFlags) => run(flags, checkStream));
+    .action((flags: StreamFlags) => run(flags, [checkStream, checkTranscriptStream]));
 }
 
 function withOptions(command: Command): Command {
@@ -58,6 +63,7 @@ function withOptions(command: Command): Command {
         parseDuration,
       ),
     )
+    .option('--transcripts', `the stream of transcripts, from which can be erased (default: ${TRANSCRIPT_STREAM})`)
     .option('--json', 'print one JSON document');
   return withConnection(command);
 }
@@ -77,14 +83,19 @@ function unknown(stream: string, reason: string): Failure {
   return new Failure(EXIT.unreachable, `nothing is known of the stream ${stream}: ${reason}`, advice);
 }
 
-async function print(terminal: Terminal, stream: string, state: StreamState): Promise<void> {
+async function print(terminal: Terminal, { stream, transcripts }: StreamFlags, state: StreamState): Promise<void> {
   const { colors } = terminal;
   const name = visible(stream);
   if (state.status === 'missing') {
-    await terminal.line(`${colors.red('missing')}  ${name}: \`spanledger stream init\` creates it`);
+    await terminal.line(
+      `${colors.red('missing')}  ${name}: \`spanledger stream init${transcripts ? ' --transcripts' : ''}\` creates it`,
+    );
     return;
   }
-  if (state.status === 'created') return terminal.line(`${colors.green('created')}  ${name}, append-only`);
+  if (state.status === 'created')
+    return terminal.line(
+      `${colors.green('created')}  ${name}, ${transcripts ? 'from which can be erased' : 'append-only'}`,
+    );
   if (state.differences.length === 0) return terminal.line(`${colors.green('ok')}  ${name} is as it should be`);
   await terminal.line(`${name} is there, and differs:\n`);
   const columns = ['', 'setting', 'is', 'should be'].map((title) => ({ title }));

@@ -35,6 +35,13 @@ export function streamChecks(stream: string, state: StreamState, info: StreamInf
   ];
 }
 
+/** Only where there is one: transcripts are off by default. */
+export function transcriptChecks({ status, differences }: StreamState): Check[] {
+  if (status !== 'found') return [];
+  const wrong = differences.filter(({ setting }) => !LIMITS.has(setting));
+  return [wrong.length === 0 ? ok('transcripts', 'can be erased; nothing else goes') : differs('transcripts', wrong)];
+}
+
 function settingChecks(differences: readonly StreamDifference[]): Check[] {
   const grouped = GROUPS.map(({ name, settings, good }) => {
     const wrong = differences.filter(({ setting }) => settings.includes(setting));
