@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { AUDIT_STREAM, AUDIT_SUBJECT, LEDGER_EVENTS, decodeSubject, parseEvent } from '@spanledger/protocol';
+import { AUDIT_STREAM, AUDIT_SUBJECT, REPORT_EVENTS, decodeSubject, parseEvent } from '@spanledger/protocol';
 import type { AuditEvent, LedgerRecord } from '@spanledger/protocol';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { lastSeq, readAudit } from './read-audit.ts';
@@ -25,7 +25,7 @@ export interface FeedCounts {
   readonly skipped: number;
 }
 
-const OWN: ReadonlySet<string> = new Set(LEDGER_EVENTS);
+const REPORTS: ReadonlySet<string> = new Set(REPORT_EVENTS);
 /** Listeners have their turn after so many: a batch from the server is more than their buffers hold. */
 const IN_ONE_TURN = 64;
 
@@ -59,7 +59,7 @@ export async function feedBus(
 
 function publish(bus: PublishingBus, record: LedgerRecord, counts: { published: number; skipped: number }): void {
   const event = eventOf(record);
-  if (event !== undefined && OWN.has(event.event)) return;
+  if (event !== undefined && REPORTS.has(event.event)) return;
   try {
     if (event === undefined) throw new Error('no event');
     bus.publish(event);

@@ -1,5 +1,5 @@
 import { startNats } from '@spanledger/testkit';
-import { LEDGER_EVENTS, createChain, encodeSubject, seal } from '@spanledger/protocol';
+import { REPORT_EVENTS, createChain, encodeSubject, seal } from '@spanledger/protocol';
 import type { AuditEvent, SealedEvent } from '@spanledger/protocol';
 import { describe, expect, it } from 'vitest';
 import { feedBus, jetStreamSink } from '../src/index.ts';
@@ -81,7 +81,7 @@ describe.each(Object.entries(CLIENTS))('a bus fed over %s', (_name, connect) => 
     watching.publish(encodeSubject({ producer: 'mallory' }), event('tool_exec').bytes);
     await store(watching, [
       event('tool_exec', { task_id: 'refused' }),
-      ...LEDGER_EVENTS.map((name) => event(name)),
+      ...REPORT_EVENTS.map((name) => event(name)),
       event('llm_call'),
     ]);
     watching.publish('auditEvent', event('tool_exec').bytes);
