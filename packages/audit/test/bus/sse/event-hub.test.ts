@@ -398,4 +398,44 @@ describe('bounds of the hub', () => {
     expect(text).toMatch(/^id: \S+\nevent: stream.connected\ndata: \{\}\n\nid: [0-9a-f-]{36}\.0\ndata: \{.*\}\n\n$/);
     hub.close();
   });
+
+  it.each([
+    '',
+    '.',
+    '.x',
+    '.-0.5',
+    '.0.5',
+    '. 0',
+    '.00',
+    '.0x0',
+    '.0e0',
+    '.-0',
+    '.1',
+    '.-2',
+    '.9007199254740993',
+    '.Infinity',
+  ])(
+    'an id that nobody was given (%j behind the name of the memory) is one that is not known, and ends nothing',
+    async (forged) => {
+      const bus = createEventBus();
+      const hub = new EventHub(resolveTaskEvents({ bus }), manualClock().clock);
+      const texts: string[] = [];
+      const connect = (lastEventId?: string) => {
+        texts.push('');
+        const mine = texts.length - 1;
+        hub.connect({ taskId: TASK, filter: everything, lastEventId }, () =>
+          outlet((more) => ((texts[mine] += more), true)),
+        );
+      };
+      connect();
+      await turn();
+      const [name] = /[0-9a-f-]{36}/.exec(texts[0]!)!;
+      bus.publish(busEvent('tool_exec', { run_id: RUN, seq: 1 }));
+      await turn();
+      connect(`${name}${forged}`);
+      await turn();
+      expect(texts[1]).toMatch(/event: lagged\ndata: \{"type":"lagged"\}\n\nid: run-1:1\n/);
+      hub.close();
+    },
+  );
 });
