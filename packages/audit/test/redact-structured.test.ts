@@ -200,6 +200,13 @@ describe('the copy of a payload', () => {
     expect(copyPayload(value)).toEqual(expected);
   });
 
+  it('takes no BigInt whose digits would keep the process busy', () => {
+    expect(copyPayload({ n: 1n << 1024n })).toEqual({ n: `${1n << 1024n}` });
+    for (const n of [(1n << 1024n) + 1n, -(1n << 20_000_000n)]) {
+      expect(() => copyPayload({ n })).toThrow(expect.objectContaining({ code: 'SPANLEDGER_PAYLOAD' }));
+    }
+  });
+
   it('takes no key __proto__', () => {
     const copy = copyPayload(JSON.parse('{"__proto__":{"polluted":true},"a":1}'));
     expect(Object.getOwnPropertyNames(copy)).toEqual(['a']);

@@ -7,6 +7,7 @@ import type {
   WriteOptions,
   WriteOutcome,
 } from '@spanledger/protocol';
+import { answerOf } from './answer-of.ts';
 import { closedOutcome } from './closed-outcome.ts';
 import { RunOrder } from './run-order.ts';
 
@@ -116,15 +117,6 @@ class FanOutSink implements AuditSink {
     if (errors.length === 0) return;
     const message = `not closed: ${errors.map((error) => error.message).join('; ')}`;
     throw new SpanledgerError('SPANLEDGER_SINK', message, { cause: new AggregateError(errors, message) });
-  }
-}
-
-/** A sink must not throw or reject; one that does has failed what it was given, and nothing else. */
-async function answerOf(write: () => Promise<WriteOutcome>): Promise<WriteOutcome> {
-  try {
-    return await write();
-  } catch (error) {
-    return { status: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
   }
 }
 

@@ -315,6 +315,22 @@ describe('bounds of the hub', () => {
     expect(hub.held).toEqual({ clients: 0, tasks: 0, bytes: 0 });
   });
 
+  it('the terminal event is sent before its task is forgotten, however short the grace and busy the process', async () => {
+    const bus = createEventBus();
+    const { clock, timers } = manualClock();
+    const never = { ...clock, soon: () => {} };
+    const hub = new EventHub(resolveTaskEvents({ bus, graceMs: 0 }), never);
+    let text = '';
+    hub.connect({ taskId: TASK, filter: everything, lastEventId: undefined }, () =>
+      outlet((more) => ((text += more), true)),
+    );
+    bus.publish(busEvent('workflow_complete', { run_id: RUN, seq: 1 }));
+    await turn();
+    for (const expire of timers) expire();
+    expect(text).toContain('event: workflow_complete');
+    expect(hub.held).toEqual({ clients: 0, tasks: 0, bytes: 0 });
+  });
+
   it('time: a task is left alone while it has a client, and forgotten a while after the last one has left', () => {
     const bus = createEventBus();
     const { clock, timers } = manualClock();
