@@ -84,7 +84,8 @@ export class App {
   }
 
   async get<T = unknown>(target: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer<T>> {
-    const response = await fetch(new URL(target, this.url), { headers });
+    // A connection that is kept may just be closing, after a wait for something else.
+    const response = await fetch(new URL(target, this.url), { headers: { ...headers, connection: 'close' } });
     return { status: response.status, headers: response.headers, body: (await response.json()) as T };
   }
 

@@ -1,6 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
-import { DiagLogLevel, diag } from '@opentelemetry/api';
+import { DiagLogLevel, diag, metrics } from '@opentelemetry/api';
 import type { Attributes, Span } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
 import { readTranscript } from '@spanledger/protocol';
 import type { TranscriptRecord } from '@spanledger/protocol';
 import { assertLedger } from '@spanledger/testkit';
@@ -111,6 +117,15 @@ describe('what a GenAI span says', () => {
     expect(records.map(({ kind, seq }) => `${kind} ${seq}`)).toEqual(
       [0, 1, 2].flatMap((n) => [`input ${n}`, `output ${n}`]),
     );
+  });
+
+  it('is known by its run and its span where a rule tells empty texts', async () => {
+    const details = () => ({ taskId: '', clientRequestId: '', sessionId: '' });
+    const subject = on({ rules: [{ when: { name: 'chat m' }, event: 'llm_call', details }] });
+    const event = await call(subject, MESSAGES);
+    const [record] = recordsOf(subject, event);
+    expect(record).toMatchObject({ taskId: event.run_id, requestId: event['span_id'] });
+    expect(record).not.toHaveProperty('sessionId');
   });
 
   const system = [{ type: 'text', content: 'be kind' }];
@@ -427,6 +442,37 @@ describe('what cannot be stored', () => {
     subject.tracer.startSpan('chat m', { attributes: { ...CHAT, ...MESSAGES } }, inRun()).end();
     await subject.pipeline.shutdown(60_000);
     expect(order).toEqual(['stored', 'stored', 'closed']);
+  });
+
+  it('is in metrics by its outcome', async () => {
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1e9 });
+    const provider = new MeterProvider({ readers: [reader] });
+    metrics.setGlobalMeterProvider(provider);
+    const subject = on({ pipelineOptions: { transcripts: { contentMax: 2_000 } } });
+    await call(subject, MESSAGES);
+    await call(subject, { 'gen_ai.prompt': 'x'.repeat(2_001) });
+    await reader.forceFlush();
+    const all = exporter
+      .getMetrics()
+      .at(-1)!
+      .scopeMetrics.flatMap((scope) => scope.metrics);
+    const found = all.filter(({ descriptor }) => descriptor.name.startsWith('spanledger.transcripts'));
+    const values = found.flatMap(({ descriptor, dataPoints }) =>
+      dataPoints.map(({ attributes, value }) => [descriptor.name, descriptor.unit, attributes['outcome'], value]),
+    );
+    expect(values).toEqual([
+      ...Object.entries({ stored: 2, refused: 0, failed: 0, shed: 0, unsealed: 1 }).map(([outcome, value]) => [
+        'spanledger.transcripts',
+        '{transcript}',
+        outcome,
+        value,
+      ]),
+      ['spanledger.transcripts.bytes', 'By', undefined, 0],
+    ]);
+    await subject.pipeline.shutdown();
+    metrics.disable();
+    await provider.shutdown();
   });
 
   it('by hand is counted with the others', async () => {

@@ -71,7 +71,7 @@ describe('stream', () => {
     await using wrong = await startNats();
     const connection = await connectNats({ servers: wrong.url });
     const config = { name: 'AUDIT_TRANSCRIPTS', subjects: ['auditTranscript.>'], discard: 'new', deny_purge: true };
-    await connection.request('$JS.API.STREAM.CREATE.AUDIT_TRANSCRIPTS', JSON.stringify(config));
+    await connection.request('$JS.API.STREAM.CREATE.AUDIT_TRANSCRIPTS', JSON.stringify(config), PATIENT);
     await connection.close();
     await cli(['stream', 'init', '--server', wrong.url]);
     expect(await levels(['--server', wrong.url], 1)).toMatchObject({ transcripts: 'fail', 'append-only': 'ok' });

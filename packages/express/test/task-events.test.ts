@@ -69,9 +69,9 @@ describe.each(['express4', 'express5'])('%s', (version) => {
     expect(bus.wants('tool_exec')).toBe(false);
     const stream = new RawStream(path, { authorization: 'Bearer of-mine' });
     onTestFinished(() => void stream.socket.destroy());
-    await expect.poll(() => stream.text, { timeout: 30_000 }).toContain('stream.connected');
+    await expect.poll(() => stream.text, { timeout: 120_000 }).toContain('stream.connected');
     bus.publish({ event: 'request.text_chunk', task_id: 'a/b ü' });
-    await expect.poll(() => stream.data, { timeout: 30_000 }).toHaveLength(1);
+    await expect.poll(() => stream.data, { timeout: 120_000 }).toHaveLength(1);
   });
 
   it('holds nothing for a client that was gone before it was let in', async () => {
@@ -88,9 +88,9 @@ describe.each(['express4', 'express5'])('%s', (version) => {
     const stream = new RawStream(`${url}/events/t`);
     await once(stream.socket, 'connect');
     const inside = letIn;
-    await expect.poll(() => letIn !== inside, { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => letIn !== inside, { timeout: 120_000 }).toBe(true);
     stream.socket.destroy();
-    await expect.poll(() => gone, { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => gone, { timeout: 120_000 }).toBe(true);
     letIn();
     expect(bus.wants('tool_exec')).toBe(false);
   });

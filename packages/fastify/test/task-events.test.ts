@@ -7,7 +7,7 @@ import { spanledger, taskEvents } from '../src/index.ts';
 
 const require = createRequire(import.meta.url);
 const longParams = { maxParamLength: 1_000 };
-const LONG = { timeout: 30_000 };
+const LONG = { timeout: 120_000 };
 
 describe.each(['fastify4', 'fastify'])('%s', (version) => {
   const fastify = require(version) as (options?: object) => FastifyInstance;

@@ -9,6 +9,8 @@ export {
   requireStream,
 } from './ensure-stream.ts';
 export type { StreamState } from './ensure-stream.ts';
+export { feedBus } from './feed-bus.ts';
+export type { FeedBusOptions, FeedCounts, PublishingBus } from './feed-bus.ts';
 export { jetStreamAttemptStore } from './jetstream-attempt-store.ts';
 export type { JetStreamAttemptStoreOptions } from './jetstream-attempt-store.ts';
 export { jetStreamSink } from './jetstream-sink.ts';

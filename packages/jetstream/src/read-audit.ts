@@ -78,7 +78,8 @@ async function* inBatches(records: Records): Batches {
   for await (const record of records) yield [record];
 }
 
-async function lastSeq(connection: NatsConnectionLike, stream: string): Promise<number> {
+/** @throws SpanledgerError `SPANLEDGER_STREAM` */
+export async function lastSeq(connection: NatsConnectionLike, stream: string): Promise<number> {
   try {
     const { state } = (await requestApi(connection, `STREAM.INFO.${stream}`)) as { state: { last_seq: number } };
     return state.last_seq;

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly subject?: string;
 }
 
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
 /** One run of `count` sealed events. */
 export function sealRun(count: number, options: RunOptions = {}): SealedEvent[] {
   const { executionId = 'exec-1', workflowId = 'wf-1', producer = 'svc', payloadBytes = 100 } = options;
@@ -37,7 +39,7 @@ export function sealRun(count: number, options: RunOptions = {}): SealedEvent[] 
     workflow_execution_id: executionId,
     fields: { payload: 'x'.repeat(payloadBytes) },
   };
-  const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
   return Array.from({ length: count }, () => seal(chain, draft, subject, sha256));
 }
 

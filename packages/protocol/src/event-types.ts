@@ -29,14 +29,11 @@ export const AGENT_EVENTS = [
   'transcript_recorded',
 ] as const;
 
+/** Those by which the ledger speaks of itself: for its readers, and not for whoever watches a task. */
+export const REPORT_EVENTS = ['audit_checkpoint', 'audit_loss', 'run_abandoned', 'audit_export_status'] as const;
+
 /** Events of the ledger about itself. */
-export const LEDGER_EVENTS = [
-  'stream_rewind',
-  'audit_checkpoint',
-  'audit_loss',
-  'run_abandoned',
-  'audit_export_status',
-] as const;
+export const LEDGER_EVENTS = ['stream_rewind', ...REPORT_EVENTS] as const;
 
 /** What a sink stores, by name: the lists above. The event bus carries these too. */
 export const AUDIT_EVENTS = [...ORCHESTRATOR_EVENTS, ...AGENT_EVENTS, ...LEDGER_EVENTS] as const;

@@ -11,6 +11,7 @@ export {
   BUS_ONLY_EVENTS,
   LEDGER_EVENTS,
   ORCHESTRATOR_EVENTS,
+  REPORT_EVENTS,
   TERMINAL_EVENTS,
   isBusOnlyEvent,
   isEventName,

@@ -39,7 +39,7 @@ export interface SuiteOptions {
 }
 
 const NAMES = ['tool_exec', 'llm_call', 'request.text_chunk', 'workflow_complete'];
-export const LONG = { timeout: 30_000, interval: 5 };
+export const LONG = { timeout: 120_000, interval: 5 };
 
 /** A bus, a server, and one task of its own. */
 export async function begin<Bus extends SuiteBus>(harness: TaskEventsHarness<Bus>, options: SuiteOptions = {}) {

@@ -60,8 +60,8 @@ class Producer {
   #exited;
   /** Exit code or signal. */
   #exit = '';
-  /** It offers until it is told to stop. */
-  #isEndless;
+  /** It goes on offering until it is told to stop. */
+  #isOffering;
   #context;
   #signal;
 
@@ -69,7 +69,7 @@ class Producer {
     this.process = settings.process;
     this.tallyFile = settings.tallyFile;
     this.rate = settings.rate;
-    this.#isEndless = settings.count === DEFAULTS.count;
+    this.#isOffering = settings.count === DEFAULTS.count && settings.rate > 0;
     this.#context = context;
     this.#signal = context.signal;
     const program = fileURLToPath(new URL(`../producers/${settings.program}.mjs`, import.meta.url));
@@ -108,6 +108,7 @@ class Producer {
   }
 
   setRate(rate) {
+    this.#isOffering &&= rate > 0;
     this.#child.send({ rate });
   }
 
@@ -148,7 +149,7 @@ class Producer {
     this.whileAlive();
     const { quick, minimum, producers } = this.#context;
     const offered = () => producers.reduce((sum, { stats }) => sum + (stats?.offered ?? 0), 0);
-    if (quick && this.#isEndless && offered() < minimum.offered)
+    if (quick && this.#isOffering && offered() < minimum.offered)
       await this.says('it does not offer enough', () => offered() >= minimum.offered, deadlineMs);
     this.#child.send({ endWithinMs: deadlineMs });
     await waitFor(

@@ -1,5 +1,5 @@
 import { diag } from '@opentelemetry/api';
-import { LEDGER_EVENTS, parseEvent } from '@spanledger/protocol';
+import { REPORT_EVENTS, parseEvent } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 import type { EventBus } from './create-event-bus.ts';
 import { loggable } from '../redaction/loggable.ts';
@@ -8,7 +8,7 @@ const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 const decoder = new TextDecoder();
 
 /** What the ledger says of itself is in runs that nobody watches, or is for readers of the ledger. */
-const OWN: ReadonlySet<string> = new Set(LEDGER_EVENTS);
+const REPORTS: ReadonlySet<string> = new Set(REPORT_EVENTS);
 
 /** A sealed event begins `{"ts":"2026-01-01T00:00:00.000000Z","event":"…"`: every part of it before the name has one length. */
 const NAME_MARK = Buffer.from('Z","event":"');
@@ -33,9 +33,9 @@ export class StoredEvents {
   publish({ bytes }: SealedEvent): void {
     try {
       const name = nameIn(bytes);
-      if (name !== undefined && (OWN.has(name) || !this.#bus.wants(name))) return;
+      if (name !== undefined && (REPORTS.has(name) || !this.#bus.wants(name))) return;
       const event = parseEvent(bytes);
-      if (event !== undefined && !OWN.has(event.event)) this.#bus.publish(event);
+      if (event !== undefined && !REPORTS.has(event.event)) this.#bus.publish(event);
     } catch (error) {
       this.#complain(error);
     }

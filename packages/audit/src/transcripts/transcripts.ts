@@ -72,7 +72,10 @@ export class Transcripts {
    * @param input redacted, so that a transcript has the ids that its event has.
    */
   sealSaid({ run }: WorkflowContext, input: EventInput, said: readonly Said[]): readonly RecordedTranscript[] {
-    const { taskId = run.id, sessionId, clientRequestId } = input;
+    // What is empty is absent, here as in the event.
+    const taskId = input.taskId || run.id;
+    const sessionId = input.sessionId || undefined;
+    const clientRequestId = input.clientRequestId || undefined;
     const requestId = clientRequestId ?? input.span?.spanId;
     const recorded: RecordedTranscript[] = [];
     for (const { kind, content } of said) {

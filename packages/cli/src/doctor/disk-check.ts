@@ -3,7 +3,7 @@ import type { Check } from './check.ts';
 import { durationText } from '../commands/event-text.ts';
 
 const NANOS_PER_MS = 1e6;
-const TIMEOUT_MS = 2_000;
+const TIMEOUT_MS = 5_000;
 const NAME = 'sync interval';
 const SET = 'set `sync_interval: always` in the jetstream {} block of the server (2.10 or later)';
 
