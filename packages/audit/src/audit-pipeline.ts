@@ -57,11 +57,12 @@ export interface AuditPipeline {
   /**
    * Seals an event as `emit` does, and waits until it is durable. For code that can wait, never from a span hook.
    *
+   * @param kept called before this returns, if the event was queued. It must not throw.
    * @returns the event id.
    * @throws SpanledgerError `SPANLEDGER_NOT_DURABLE` if it is not within the deadline, or never will be; with the `cause`, where
    * one is known. The event may still reach the ledger.
    */
-  emitDurable(scope: WorkflowContext, input: EventInput, durability?: Durability): Promise<string>;
+  emitDurable(scope: WorkflowContext, input: EventInput, durability?: Durability, kept?: () => void): Promise<string>;
 
   /** What was said, beside the ledger. It is in no journal, and takes no number. */
   readonly transcripts: Transcripts;

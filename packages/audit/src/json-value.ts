@@ -17,7 +17,7 @@ export const FIELD_LIMITS: FieldLimits = { stringMax: 1024, itemsMax: 64, depthM
 /** The member that says how many others an object had. */
 const REST_KEY = '…';
 /** Past this a BigInt's decimal digits cost more than they say. */
-const BIGINT_MAX = 1n << 1024n;
+export const BIGINT_MAX = 1n << 1024n;
 /** What a number costs of `totalMax`, and every container. */
 const SCALAR_COST = 8;
 const KEY_MAX = 128;

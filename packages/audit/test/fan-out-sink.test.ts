@@ -237,6 +237,16 @@ describe('closing several sinks', () => {
     await again;
     expect(other.calls).toHaveLength(1);
   });
+
+  it('does not let one that closes without an answer to what it was given keep them either', async () => {
+    const [silent, other] = [puppet('silent'), stubborn('other', 0)];
+    const sink = fanOutSink([silent, other.sink]);
+    void sink.writeEvent(run(A, 1)[0]!);
+    await expect(sink.close(50)).rejects.toMatchObject({
+      message: 'not closed: the silent sink: it is closed, and has not answered all that it was given',
+    });
+    expect(other.calls).toHaveLength(1);
+  });
 });
 
 function thrown(error: Error): never {

@@ -104,6 +104,50 @@ describe('nothing is written if a policy', () => {
     );
   });
 
+  describe('in a message or call that is wrapped in an object', () => {
+    interface Choice {
+      message: {
+        role: string;
+        content: string;
+        tool_calls: { id: string; function: { name: string; arguments: string } }[];
+      };
+    }
+    const call = (id: string) => ({ id, function: { name: 'look_up', arguments: '{"who":"Ann"}' } });
+    const choice = () => ({
+      kind: 'output',
+      messages: [{ message: { role: 'assistant', content: 'Ann', tool_calls: [call('c1'), call('c2')] } }],
+    });
+    const act = (change: (message: Choice['message']) => unknown) =>
+      redact(({ messages }) => void change((messages as never as [Choice])[0].message), choice() as never);
+
+    it.each<[string, (message: Choice['message']) => unknown]>([
+      ['changes its role', (message) => (message.role = 'system')],
+      ['removes its role', (message) => Reflect.deleteProperty(message, 'role')],
+      ['changes the id of a call', ({ tool_calls: [first] }) => (first!.id = 'c3')],
+      ['changes what was called', ({ tool_calls: [first] }) => (first!.function.name = 'delete')],
+      ['removes what was called', ({ tool_calls: [first] }) => Reflect.deleteProperty(first!, 'function')],
+      ['exchanges calls', ({ tool_calls: calls }) => calls.reverse()],
+      ['removes a call', ({ tool_calls: calls }) => calls.pop()],
+    ])('%s', (_, change) => {
+      expect(() => act(change)).toThrow(expect.objectContaining({ code: 'SPANLEDGER_REDACTION_STRUCTURE' }));
+    });
+
+    it('and what is said in it may go', () => {
+      const result = act((message) => {
+        message.content = '';
+        message.tool_calls[0]!.function.arguments = '{}';
+        message.tool_calls[1]!.function.arguments = '{}';
+      });
+      expect(JSON.stringify(result)).not.toContain('Ann');
+    });
+  });
+
+  it.each(['tool_call_id', 'tool_use_id', 'toolCallId'])('changes a %s, by which answers belong to calls', (key) => {
+    const payload = { kind: 'input', messages: [{ role: 'tool', [key]: 'c1', parts: [] }] } as Conversation;
+    const change = ({ messages }: Conversation): unknown => Object.assign(messages[0]!, { [key]: 'c2' }) && undefined;
+    expect(() => redact(change, payload)).toThrow(`${key} was changed`);
+  });
+
   it('and an id that is a secret is a change as well', () => {
     const payload = conversation();
     payload.messages[1]!.id = ['AKIA', 'QWERTYUIOPASDFG2'].join('');
@@ -154,6 +198,13 @@ describe('the copy of a payload', () => {
     ['Object.create(null)', Object.assign(Object.create(null), { a: 1 }), { a: 1 }],
   ])('of a %s', (_, value, expected) => {
     expect(copyPayload(value)).toEqual(expected);
+  });
+
+  it('takes no BigInt whose digits would keep the process busy', () => {
+    expect(copyPayload({ n: 1n << 1024n })).toEqual({ n: `${1n << 1024n}` });
+    for (const n of [(1n << 1024n) + 1n, -(1n << 20_000_000n)]) {
+      expect(() => copyPayload({ n })).toThrow(expect.objectContaining({ code: 'SPANLEDGER_PAYLOAD' }));
+    }
   });
 
   it('takes no key __proto__', () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { diag, DiagLogLevel } from '@opentelemetry/api';
 import type { DiagLogger } from '@opentelemetry/api';
-import { createAuditPipeline, memorySink } from '../src/index.ts';
+import { createAuditPipeline, memorySink, registerPipeline, workflow } from '../src/index.ts';
 import type { AuditPipelineOptions, RedactionOptions, RedactionPolicy } from '../src/index.ts';
 import { eventsOf, newScope } from './support.ts';
 
@@ -45,6 +45,23 @@ describe('secrets', () => {
       org_id: '[REDACTED]',
     });
     expect(fields.list[0]!.key).toBe(KEY);
+  });
+
+  it('are not seen in the id of a step: an attempt of it is told to be superseded, and what is inside of it', async () => {
+    const { sink, pipeline } = redacting();
+    const unregister = registerPipeline(pipeline);
+    await workflow.run({ workflowId: 'w' }, async (run) => {
+      await run.step('secret:rotate', async () => {});
+      await run.step('secret:rotate', { attempt: 2 }, async () => {});
+    });
+    const parent = { step_id: 'secret:rotate', attempt_epoch: 2, note: KEY };
+    pipeline.emit(newScope(), { event: 'workflow_step_started', fields: { parent } });
+    await pipeline.flush();
+    unregister();
+    const events = eventsOf(sink);
+    const rewind = events.find(({ event }) => event === 'stream_rewind');
+    expect(rewind).toMatchObject({ step_id: 'secret:rotate', fields: { step: 'secret:rotate', new_epoch: 2 } });
+    expect(events.at(-1)?.fields).toEqual({ parent: { ...parent, note: '[REDACTED]' } });
   });
 
   it('stay where that is asked for', async () => {

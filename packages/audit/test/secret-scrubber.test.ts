@@ -58,6 +58,20 @@ describe('a secret', () => {
     });
   });
 
+  it.each([
+    'passwords',
+    'password_confirmation',
+    'passwordHash',
+    'password2',
+    'secrets',
+    'secret_value',
+    'cookies',
+    'api_keys',
+    'private_key_pem',
+  ])('is a field of a name that says the same: %s', (name) => {
+    expect(scrubber.fields({ [name]: ['hunter2'] })).toEqual({ [name]: '[REDACTED]' });
+  });
+
   it('can be joined by who has the key', () => {
     const keyed = new SecretScrubber(Buffer.from('0123456789abcdef'));
     const other = new SecretScrubber(Buffer.from('fedcba9876543210'));
@@ -91,7 +105,14 @@ describe('what is no secret', () => {
   });
 
   it('stays, and is not even copied', () => {
-    const fields = { input_tokens: 12, token_kind: 'jwt', secret: false, tags: ['a', { route: '/keys/:id' }] };
+    const about = { secret_name: 'db', password_policy: 'strict', password_length: 12, api_key_id: 'k1' };
+    const fields = {
+      ...about,
+      input_tokens: 12,
+      token_kind: 'jwt',
+      secret: false,
+      tags: ['a', { route: '/keys/:id' }],
+    };
     expect(scrubber.fields(fields)).toBe(fields);
   });
 });

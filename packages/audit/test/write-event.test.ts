@@ -147,6 +147,31 @@ describe('audit.write', () => {
     await expect(late).rejects.toMatchObject({ code: 'SPANLEDGER_NOT_DURABLE', message: /deadline of 20 ms/ });
   });
 
+  it('asks for the name of the event once: nobody gets one of the ledger’s own past the check', async () => {
+    const sink = memorySink();
+    begin({ sink });
+    let asked = 0;
+    const options = {
+      get event() {
+        return asked++ === 0 ? 'payment' : 'audit_loss';
+      },
+    };
+    await audit.write(options);
+    expect(eventsOf(sink).map(({ event }) => event)).toEqual(['payment']);
+  });
+
+  it.each([
+    ['nothing', async () => undefined],
+    ['what is no outcome', async () => ({ status: 'done' })],
+  ])('fails, and harms nothing else, where a sink answers with %s', async (_, answer) => {
+    const careless = { ...memorySink(), writeEvent: answer, writeTranscript: answer } as never;
+    begin({ sink: careless });
+    const failed = { code: 'SPANLEDGER_NOT_DURABLE', cause: { message: 'the sink answered with no outcome' } };
+    await expect(audit.write({ event: 'payment' })).rejects.toMatchObject(failed);
+    await expect(audit.writeTranscript({ kind: 'input', taskId: 't', content: 'x' })).rejects.toMatchObject(failed);
+    expect(getPipeline()?.health().sink).toMatchObject({ healthy: false });
+  });
+
   it.each([
     ['SPANLEDGER_EVENT', { event: 'audit_loss' }],
     ['SPANLEDGER_EVENT', { event: 'Task' }],

@@ -23,6 +23,7 @@ function begin(sink: AuditSink): void {
 }
 
 const taking = (): MemorySink => memorySink({ maxTranscriptBytes: 100_000_000 });
+const STORED = { status: 'stored' } as const;
 const INPUT = { kind: 'input', taskId: 't', content: 'hello' } as const;
 
 /** What the ledger says of transcripts, and what is there of each. */
@@ -106,6 +107,20 @@ describe('audit.writeTranscript', () => {
     });
     await getPipeline()?.shutdown();
     await expect(audit.writeTranscript(INPUT)).rejects.toMatchObject({ code: 'SPANLEDGER_SINK_CLOSED' });
+  });
+
+  it('stores nothing of what no event says, because there was no room for the event', async () => {
+    const sink: AuditSink = { ...taking(), writeEvent: () => new Promise<never>(() => {}) };
+    const stored: string[] = [];
+    const counting = {
+      ...sink,
+      writeTranscript: async ({ digest }: { digest: string }) => (stored.push(digest), STORED),
+    };
+    unregister = registerPipeline(createAuditPipeline({ producer: 'svc', sink: counting, queueMaxBytes: 1 << 20 }));
+    while (audit.emit({ event: 'filling', fields: { note: 'x'.repeat(1_000) } }) !== undefined);
+    await expect(audit.writeTranscript(INPUT)).rejects.toMatchObject({ code: 'SPANLEDGER_SINK_BACKPRESSURE' });
+    expect(stored).toEqual([]);
+    await getPipeline()?.shutdown(10);
   });
 
   it('fails when the sink does not answer in time, and holds no more than its bound meanwhile', async () => {

@@ -1,4 +1,4 @@
-import { SpanledgerError, TERMINAL_EVENTS } from '@spanledger/protocol';
+import { SpanledgerError, TERMINAL_EVENTS, isEventName } from '@spanledger/protocol';
 
 export interface EventBusOptions {
   /** Finished tasks that are remembered; the oldest is forgotten first. Default 10,000; 1 to 1,000,000. */
@@ -45,7 +45,7 @@ export function resolveBusOptions(options: EventBusOptions): ResolvedBusOptions 
   return {
     finishedMax: wholeNumber('finishedMax', options.finishedMax ?? 10_000, MANY),
     subscribersMax: wholeNumber('subscribersMax', options.subscribersMax ?? 10_000, MANY),
-    terminalEvents: new Set(options.terminalEvents ?? TERMINAL_EVENTS),
+    terminalEvents: eventNames('terminalEvents', options.terminalEvents ?? TERMINAL_EVENTS),
   };
 }
 
@@ -69,6 +69,12 @@ export function resolveSubscription(options: SubscriptionOptions): ResolvedSubsc
 export function busId(name: string, value: unknown): string {
   if (typeof value === 'string' && value !== '' && value.length <= ID_MAX) return value;
   throw new SpanledgerError('SPANLEDGER_VALUE', `${name} must be a string of 1 to ${ID_MAX} UTF-16 units`);
+}
+
+/** A text is a list of its letters to a `Set`, and no task would ever end. */
+function eventNames(name: string, names: readonly string[]): ReadonlySet<string> {
+  if (Array.isArray(names) && names.every(isEventName)) return new Set(names);
+  throw new SpanledgerError('SPANLEDGER_OPTION', `${name} must be an array of names of events`);
 }
 
 /** @throws SpanledgerError `SPANLEDGER_OPTION` */

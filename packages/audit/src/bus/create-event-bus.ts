@@ -70,9 +70,12 @@ class TaskBus {
       throw new SpanledgerError('SPANLEDGER_EVENT', 'a bus event needs a snake_case name');
     const taskId = busId('task_id, or without one run_id,', event.task_id ?? event.run_id);
     const terminal = this.#options.terminalEvents.has(name);
-    const result = this.#tasks.get(taskId)?.publish(event, { terminal, chunk }) ?? NOBODY;
-    if (terminal) this.#finish(taskId);
-    return result;
+    try {
+      return this.#tasks.get(taskId)?.publish(event, { terminal, chunk }) ?? NOBODY;
+    } finally {
+      // Also of one that throws when it is read: nothing else would ever end its listeners.
+      if (terminal) this.#finish(taskId);
+    }
   }
 
   wants(event: string): boolean {

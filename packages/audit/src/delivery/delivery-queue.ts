@@ -2,6 +2,7 @@ import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
 import { timerMs } from '@spanledger/protocol';
 import type { AuditSink, WriteOutcome } from '@spanledger/protocol';
+import { checkedOutcome, failedOutcome } from '../sinks/answer-of.ts';
 import type { Delivery } from './delivery.ts';
 import { RunHeads } from './run-heads.ts';
 
@@ -122,10 +123,10 @@ export class DeliveryQueue {
     const ticket = (this.#lastTicket += 1);
     this.#inFlight += 1;
     // A sink must not throw or reject; one that does has failed this event, and no other.
-    const failed = (error: unknown): void => this.#settle(delivery, ticket, failure(error));
+    const failed = (error: unknown): void => this.#settle(delivery, ticket, failedOutcome(error));
     try {
       const written = this.#sink.writeEvent(delivery.event, delivery.again ? AGAIN : undefined);
-      written.then((outcome) => this.#settle(delivery, ticket, outcome), failed);
+      written.then((outcome) => this.#settle(delivery, ticket, checkedOutcome(outcome)), failed);
     } catch (error) {
       failed(error);
     }
@@ -161,8 +162,4 @@ export class DeliveryQueue {
     else return;
     this.#next = 0;
   }
-}
-
-function failure(error: unknown): WriteOutcome {
-  return { status: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
 }

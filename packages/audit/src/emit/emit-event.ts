@@ -35,13 +35,14 @@ export function emitEvent(options: EmitOptions): string | undefined {
  * @throws SpanledgerError `SPANLEDGER_EVENT`
  */
 export function applicationInput(options: EmitOptions): EventInput {
-  if (!isApplicationEvent(options.event)) {
+  // Read once: a getter must not answer one thing to the check, and another to the ledger.
+  const { event, time, durationMs } = options;
+  if (!isApplicationEvent(event)) {
     throw new SpanledgerError(
       'SPANLEDGER_EVENT',
-      `event must be a snake_case name of 1 to 128 characters, and not one of the ledger's own, got ${quoted(options.event)}`,
+      `event must be a snake_case name of 1 to 128 characters, and not one of the ledger's own, got ${quoted(event)}`,
     );
   }
-  const { event, time, durationMs } = options;
   // I6: also where there is none, whatever was given in the options.
   const span = validReference(trace.getActiveSpan()?.spanContext());
   return eventInput(event, { time, span, durationMs }, options, toFields(options.fields));

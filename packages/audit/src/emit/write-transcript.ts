@@ -37,7 +37,8 @@ const DEADLINE_MS = 5_000;
  *
  * @returns the event id, once the event is durable and the transcript stored.
  * @throws SpanledgerError as `audit.write` does; `SPANLEDGER_NO_SINK` also if the sink takes no transcripts, before anything is recorded;
- * `SPANLEDGER_TRANSCRIPT`, `SPANLEDGER_PAYLOAD` (cyclic, too deep, unreadable) and `SPANLEDGER_REDACTION_STRUCTURE`, likewise. If the event was recorded and the transcript not stored, the ledger has the digest of nothing.
+ * `SPANLEDGER_TRANSCRIPT`, `SPANLEDGER_PAYLOAD` (cyclic, too deep, unreadable) and `SPANLEDGER_REDACTION_STRUCTURE`, likewise. Of an event that was
+ * not kept (`SPANLEDGER_SINK_BACKPRESSURE`) no transcript is stored. If the event was recorded and the transcript not stored, the ledger has the digest of nothing.
  */
 export async function writeTranscript(options: WriteTranscriptOptions): Promise<string> {
   const { taskId, sessionId, requestId, seq = 0n, kind, content, durable, deadlineMs } = options;
@@ -52,9 +53,13 @@ export async function writeTranscript(options: WriteTranscriptOptions): Promise<
     ...(sessionId !== undefined && { sessionId }),
     ...(requestId !== undefined && { clientRequestId: requestId }),
   });
-  const recorded = pipeline.emitDurable(workflowOf(context.active()), input, durability);
+  // Audit first: what no event says is not stored.
+  let written: Promise<void> | undefined;
+  const recorded = pipeline.emitDurable(workflowOf(context.active()), input, durability, () => {
+    written = stored(pipeline.transcripts.write(sealed), deadlineMs);
+  });
   try {
-    const [id] = await Promise.all([recorded, stored(pipeline.transcripts.write(sealed), deadlineMs)]);
+    const [id] = await Promise.all([recorded, written]);
     return id;
   } catch (error) {
     throw reasonOf(error);

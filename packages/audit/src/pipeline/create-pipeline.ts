@@ -109,8 +109,8 @@ class Pipeline implements AuditPipeline {
     return this.#emit(scope, input, settled)?.id;
   }
 
-  emitDurable(scope: WorkflowContext, input: EventInput, durability: Durability = {}): Promise<string> {
-    return this.#durable.emit(scope, input, durability);
+  emitDurable(scope: WorkflowContext, input: EventInput, durability?: Durability, kept?: () => void): Promise<string> {
+    return this.#durable.emit(scope, input, durability, kept);
   }
 
   health(): PipelineHealth {

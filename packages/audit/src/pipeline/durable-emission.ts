@@ -26,22 +26,26 @@ export class DurableEmission {
   }
 
   /** @throws SpanledgerError `SPANLEDGER_NOT_DURABLE` */
-  async emit(scope: WorkflowContext, input: EventInput, durability: Durability): Promise<string> {
+  async emit(
+    scope: WorkflowContext,
+    input: EventInput,
+    durability: Durability = {},
+    whenKept?: () => void,
+  ): Promise<string> {
     const { journal } = this.#options;
     const { durable = journal === undefined ? 'acknowledged' : 'journal', deadlineMs = DURABLE_MS } = durability;
-    if (durable === 'acknowledged') return this.#emitAcknowledged(scope, input, deadlineMs);
     const kept = this.#options.emit(scope, input);
     if (kept === undefined) throw this.#notKept();
+    whenKept?.();
+    // I7: the id alone, as its bytes may wait on the disk for longer than anybody waits here.
+    if (durable === 'acknowledged') return this.#acknowledged(kept.id, deadlineMs);
     if (journal === undefined || kept.position === 0) throw notDurable('it is in no journal');
     await this.#inTime(journal.whenDurable(kept.position), deadlineMs);
     return kept.id;
   }
 
-  async #emitAcknowledged(scope: WorkflowContext, input: EventInput, deadlineMs: number): Promise<string> {
+  async #acknowledged(id: string, deadlineMs: number): Promise<string> {
     const { awaited } = this.#options;
-    // I7: the id alone, as its bytes may wait on the disk for longer than anybody waits here.
-    const id = this.#options.emit(scope, input)?.id;
-    if (id === undefined) throw this.#notKept();
     try {
       await this.#inTime(new Promise((resolve, reject) => awaited.add(id, toPromise(resolve, reject))), deadlineMs);
       return id;

@@ -1,5 +1,6 @@
 import { SpanledgerError } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
+import { BIGINT_MAX } from '../json-value.ts';
 
 /** Levels of nesting of one payload: far above what people write, far below what a call stack holds. */
 const DEPTH_MAX = 256;
@@ -23,8 +24,8 @@ interface Copying {
  * - A class instance becomes its own enumerable members, getters read once. Functions, symbols, `undefined` and
  *   `null` are left out, because absent means absent; in an array they are `''`, to keep the places. A key named `__proto__` is left out. Lone surrogates become U+FFFD.
  *
- * @throws SpanledgerError `SPANLEDGER_PAYLOAD` if it is cyclic, deeper than 256 levels, larger than 32 Mi UTF-16 units, or throws when it
- * is read.
+ * @throws SpanledgerError `SPANLEDGER_PAYLOAD` if it is cyclic, deeper than 256 levels, larger than 32 Mi UTF-16 units, has a BigInt of more
+ * than 1,024 bits, or throws when it is read.
  */
 export function copyPayload(value: unknown): JsonValue {
   try {
@@ -44,6 +45,7 @@ function copy(value: unknown, copying: Copying): JsonValue | undefined {
     case 'boolean':
       return value;
     case 'bigint':
+      if (value > BIGINT_MAX || value < -BIGINT_MAX) throw tooLarge();
       return `${value}`;
     case 'number':
       if (!Number.isFinite(value)) return `${value}`;
@@ -57,7 +59,11 @@ function copy(value: unknown, copying: Copying): JsonValue | undefined {
 
 function spend(copying: Copying, units: number): void {
   copying.unitsLeft -= units;
-  if (copying.unitsLeft < 0) throw new SpanledgerError('SPANLEDGER_PAYLOAD', 'a payload is too large');
+  if (copying.unitsLeft < 0) throw tooLarge();
+}
+
+function tooLarge(): SpanledgerError {
+  return new SpanledgerError('SPANLEDGER_PAYLOAD', 'a payload is too large');
 }
 
 function copyObject(value: object, copying: Copying): JsonValue | undefined {

@@ -13,6 +13,9 @@ const STRUCTURAL_KEYS = [
   'name',
   'index',
   'tool_call_id',
+  'tool_use_id',
+  'toolCallId',
+  'toolName',
   'call_id',
   'finish_reason',
   'task_id',
@@ -21,10 +24,14 @@ const STRUCTURAL_KEYS = [
   'seq',
 ] as const;
 
+/** Members that are the message or call itself, where a vendor wraps it: `{ message: { role, content } }`, `{ function: { name } }`. */
+const WRAPPED = new Set(['message', 'function', 'delta']);
+
 /**
  * Redacts what has a structure to keep: the messages of a transcript. A policy may change what is said, and not by whom, in answer
- * to what, or in which order. Structure is what is reached from the payload through arrays and members that are arrays: their lengths,
- * the order of their elements, and in each element and the payload itself the members of `STRUCTURAL_KEYS`. Objects inside of an element (the arguments of a tool) are content.
+ * to what, or in which order. Structure is what is reached from the payload through arrays, members that are arrays, and those of `WRAPPED`:
+ * lengths, the order of elements, and in each element and the payload itself the members of `STRUCTURAL_KEYS`. Other objects inside of an
+ * element (the arguments of a tool) are content.
  *
  * It is synchronous and has no effect but its result, so a caller that seals the result has written all of it or nothing.
  * Elements that a policy makes anew are compared by place: if two of them have equal structure, their exchange is not seen.
@@ -85,7 +92,7 @@ function isMoved(result: unknown, places: ReadonlyMap<object, string>): boolean 
   return moved;
 }
 
-/** The objects that are reached through arrays and members that are arrays. */
+/** The objects that are reached through arrays, members that are arrays, and wrapped ones. */
 function eachElement(value: unknown, place: string, visit: (element: object, place: string) => void): void {
   if (Array.isArray(value)) {
     for (const [i, item] of value.entries()) {
@@ -95,7 +102,7 @@ function eachElement(value: unknown, place: string, visit: (element: object, pla
     }
   } else if (typeof value === 'object' && value !== null) {
     for (const [key, member] of Object.entries(value)) {
-      if (Array.isArray(member)) eachElement(member, `${place}.${key}`, visit);
+      if (Array.isArray(member) || WRAPPED.has(key)) eachElement(member, `${place}.${key}`, visit);
     }
   }
 }
@@ -111,10 +118,8 @@ function compare(before: JsonValue, after: JsonValue | undefined, place: string)
 
 type Json = Readonly<Record<string, JsonValue>>;
 
-function compareObject(before: Json, after: JsonValue | undefined, place: string): void {
-  if (typeof after !== 'object' || after === null || Array.isArray(after))
-    throw structureError(`${place} is no object any more`);
-  const now = after as Json;
+function compareObject(before: Json, now: JsonValue | undefined, place: string): void {
+  if (!isObject(now)) throw structureError(`${place} is no object any more`);
   for (const key of STRUCTURAL_KEYS) {
     const value = before[key];
     const isContent = typeof value === 'object' && value !== null;
@@ -124,12 +129,17 @@ function compareObject(before: Json, after: JsonValue | undefined, place: string
     const [member, other] = [before[key], now[key]];
     // Objects that come where there were none are an insertion.
     if (hasObjects(member) || hasObjects(other)) compare(member ?? [], other ?? [], `${place}.${key}`);
+    else if (WRAPPED.has(key) && isObject(member)) compareObject(member, other, `${place}.${key}`);
   }
 }
 
 /** An array of texts may be shortened; one of messages, parts or calls may not. */
 function hasObjects(value: JsonValue | undefined): boolean {
   return Array.isArray(value) && value.some((item) => typeof item === 'object' && item !== null);
+}
+
+function isObject(value: JsonValue | undefined): value is Json & JsonValue {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function structureError(problem: string, cause?: unknown): SpanledgerError {

@@ -67,7 +67,7 @@ export class Redactor {
       if (after !== before) result = { ...result, [name]: after };
     }
     const fields = input.fields && this.#scrubFields(scrubber, input.fields);
-    return fields === input.fields ? result : { ...result, fields };
+    return fields === input.fields ? result : { ...result, fields: withStepIds(input, fields!) };
   }
 
   /** I6: what is no plain JSON after all (a pipeline is given it directly) loses its payload here, and not its event. */
@@ -105,6 +105,17 @@ function isPayload(value: unknown): value is Record<string, unknown> {
     !Array.isArray(value) &&
     typeof (value as { then?: unknown }).then !== 'function'
   );
+}
+
+/**
+ * The ids of steps are what the envelope calls them, whatever they look like (`secret:rotate`): else nobody could tell that an
+ * attempt is superseded, or which step is inside of which (I6).
+ */
+function withStepIds({ event, fields: told }: EventInput, fields: Fields): Fields {
+  if (event === 'stream_rewind') return { ...fields, step: told!['step']! };
+  const [parent, toldParent] = [fields['parent'], told!['parent']] as (Fields | undefined)[];
+  const id = event === 'workflow_step_started' ? toldParent?.['step_id'] : undefined;
+  return typeof id === 'string' ? { ...fields, parent: { ...parent, step_id: id } } : fields;
 }
 
 function withStructure(fields: Fields | undefined, told: Fields): Fields | undefined {

@@ -114,9 +114,12 @@ export const ASSIGNMENT = new RegExp(
   'gi',
 );
 
+/** What may follow such a name: it is said twice, encoded, or one of several. */
+const SUFFIX = 's?(?:[_-]?(?:confirm(?:ation)?|value|plain|hash|pem|base64|\\d))?';
+
 /** A field of this name is a secret as a whole. `input_tokens` and `token_kind` are not. */
 export const SECRET_NAME = new RegExp(
-  `(?:${CERTAIN}|cookie|authorization|api[_-]?key|(?:access|private|secret|signing|encryption|account|auth)[_-]?key|(?:^|[._-]|access|refresh|auth|bearer|session|api|id)token)$`,
+  `(?:(?:${CERTAIN}|cookie|api[_-]?key|(?:access|private|secret|signing|encryption|account|auth)[_-]?key)${SUFFIX}|authorization|(?:^|[._-]|access|refresh|auth|bearer|session|api|id)token)$`,
   'i',
 );
 

@@ -12,8 +12,9 @@ const TEXT_MIN = 6;
 const RANDOM_MIN = 12;
 /** Bits for each character; English words have less, base64 and hex of this length more. */
 const ENTROPY_MIN = 2.8;
-/** I7: names come from rules, and from whoever emits; past this many they are matched again each time. */
+/** I7: names come from rules, and from whoever emits; past this many they are matched again each time, as are longer ones. */
 const NAMES_MAX = 1024;
+const NAME_UNITS_MAX = 128;
 
 /** What the name of a field says. */
 interface FieldName {
@@ -86,7 +87,7 @@ export class SecretScrubber {
     const known = this.#names.get(key);
     if (known !== undefined) return known;
     const name = { isSecret: SECRET_NAME.test(key), text: this.text(key) };
-    if (this.#names.size < NAMES_MAX) this.#names.set(key, name);
+    if (this.#names.size < NAMES_MAX && key.length <= NAME_UNITS_MAX) this.#names.set(key, name);
     return name;
   }
 

@@ -7,6 +7,7 @@ import type {
   WriteOptions,
   WriteOutcome,
 } from '@spanledger/protocol';
+import { answerOf } from './answer-of.ts';
 import { closedOutcome } from './closed-outcome.ts';
 import { RunOrder } from './run-order.ts';
 
@@ -105,10 +106,10 @@ class FanOutSink implements AuditSink {
     for (const stage of this.#stages) {
       if (stage.closed) continue;
       try {
-        await closeInTime(stage.sink, Math.max(0, endAtMs - performance.now()));
+        await inTime((leftMs) => stage.sink.close(leftMs), endAtMs, 'it did not close in time');
         stage.closed = true;
-        // It has answered everything: what it has stored is on its way to the next.
-        await stage.onward.empty();
+        // It has answered everything: what it has stored is on its way to the next. One that has not must not keep the others.
+        await inTime(() => stage.onward.empty(), endAtMs, 'it is closed, and has not answered all that it was given');
       } catch (error) {
         errors.push(new Error(`the ${stage.sink.name} sink: ${messageOf(error)}`, { cause: error }));
       }
@@ -119,20 +120,12 @@ class FanOutSink implements AuditSink {
   }
 }
 
-/** A sink must not throw or reject; one that does has failed what it was given, and nothing else. */
-async function answerOf(write: () => Promise<WriteOutcome>): Promise<WriteOutcome> {
-  try {
-    return await write();
-  } catch (error) {
-    return { status: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
-  }
-}
-
-/** One that does not keep its deadline is not closed, and must not keep the others from being closed. */
-async function closeInTime(sink: AuditSink, leftMs: number): Promise<void> {
-  if (leftMs === Infinity) return sink.close();
+/** What does not keep its deadline must not keep the other sinks from being closed. @throws `tooLate` */
+async function inTime(step: (leftMs?: number) => Promise<void>, endAtMs: number, tooLate: string): Promise<void> {
+  if (endAtMs === Infinity) return step();
+  const leftMs = Math.max(0, endAtMs - performance.now());
   // At its deadline a sink answers what is open, and it is closed only after that.
-  if (!(await within(sink.close(leftMs), leftMs + CLOSE_GRACE_MS))) throw new Error('it did not close in time');
+  if (!(await within(step(leftMs), leftMs + CLOSE_GRACE_MS))) throw new Error(tooLate);
 }
 
 function messageOf(error: unknown): string {

@@ -3,6 +3,7 @@ import { suppressTracing } from '@opentelemetry/core';
 import { SpanledgerError, within } from '@spanledger/protocol';
 import type { AuditSink, SealedTranscript, WriteOutcome } from '@spanledger/protocol';
 import { loggable } from '../redaction/loggable.ts';
+import { answerOf } from '../sinks/answer-of.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
@@ -118,18 +119,11 @@ export class TranscriptWriter {
   }
 
   async #give(transcript: SealedTranscript): Promise<WriteOutcome> {
-    const outcome = await this.#ask(transcript);
+    const ask = (): Promise<WriteOutcome> => this.#sink.writeTranscript!(transcript);
+    const outcome = await context.with(this.#untraced, answerOf, undefined, ask);
     this.#openBytes -= transcript.size;
     this.counts[outcome.status] += 1;
     return outcome;
-  }
-
-  async #ask(transcript: SealedTranscript): Promise<WriteOutcome> {
-    try {
-      return await context.with(this.#untraced, () => this.#sink.writeTranscript!(transcript));
-    } catch (error) {
-      return { status: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
-    }
   }
 
   #say(outcome: string, cause: unknown): void {

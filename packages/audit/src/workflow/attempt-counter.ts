@@ -131,7 +131,7 @@ export class AttemptCounter {
     this.#remember(key, record);
     // Lost, if the next attempt has been given already: then nobody needs it.
     this.#untracedly(() => store.write(key, record, revision)).catch((error: unknown) =>
-      log.debug(`the start of step ${key.stepId} was not noted in the store of attempts:`, error),
+      log.debug(`the start of step ${key.stepId} was not noted in the store of attempts:`, loggable(error)),
     );
   }
 

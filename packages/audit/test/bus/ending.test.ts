@@ -1,6 +1,7 @@
 import { TERMINAL_EVENTS } from '@spanledger/protocol';
 import { describe, expect, it } from 'vitest';
 import { createEventBus } from '../../src/bus.ts';
+import type { EventBusOptions } from '../../src/bus.ts';
 import { TASK, busEvent, names, numbers, readAll } from './support.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -24,6 +25,20 @@ describe('a terminal event', () => {
     for (const seq of [1, 2, 3]) bus.publish(busEvent('tool_exec', { seq }));
     expect(bus.publish(busEvent('workflow_complete', { seq: 4 }))).toEqual({ delivered: 1, dropped: 0 });
     expect(numbers(await readAll(subscription))).toEqual([1, '-2', 4]);
+  });
+
+  it('ends its task also when it throws while it is read', async () => {
+    const bus = createEventBus();
+    const subscription = bus.subscribe({ taskId: TASK });
+    const unreadable = {
+      ...busEvent('workflow_complete'),
+      get model(): string {
+        throw new Error('no');
+      },
+    };
+    expect(() => bus.publish(unreadable)).toThrow('no');
+    expect(await readAll(subscription)).toEqual([]);
+    expect(() => bus.subscribe({ taskId: TASK })).toThrow(code('SPANLEDGER_UNKNOWN_TASK'));
   });
 
   it('ends who waits for the next event', async () => {
@@ -134,6 +149,13 @@ it('replays nothing', async () => {
   expect(names(await readAll(subscription))).toEqual(['tool_exec']);
 });
 
-it.each([{ finishedMax: 0 }, { subscribersMax: 0 }, { finishedMax: 1_000_001 }])('refuses %o', (options) => {
-  expect(() => createEventBus(options)).toThrow(code('SPANLEDGER_OPTION'));
+it.each<unknown>([
+  { finishedMax: 0 },
+  { subscribersMax: 0 },
+  { finishedMax: 1_000_001 },
+  { terminalEvents: 'workflow_complete' },
+  { terminalEvents: ['workflow complete'] },
+  { terminalEvents: new Set(['workflow_complete']) },
+])('refuses %o', (options) => {
+  expect(() => createEventBus(options as EventBusOptions)).toThrow(code('SPANLEDGER_OPTION'));
 });

@@ -55,7 +55,7 @@ export class EventClient {
 
   /** It has had all that there is. */
   get isUpToDate(): boolean {
-    return this.#notice === undefined && this.#position === this.#ring.end;
+    return this.#notice === undefined && this.#position >= this.#ring.end;
   }
 
   /** Sends what there is, as long as the outlet takes it. */

@@ -189,7 +189,11 @@ export class EventHub implements ChannelOwner {
   #expireLater(channel: TaskChannel): void {
     this.#keep(channel);
     // Who is still not through by then is too slow to be waited for.
-    const expire = (): void => this.#dismiss(channel, (client) => client.destroy());
+    const expire = (): void => {
+      // Its turn to be sent may not have come, where the grace is short or the process was busy.
+      channel.pump();
+      this.#dismiss(channel, (client) => client.destroy());
+    };
     this.#expiries.set(channel, this.#clock.later(this.#options.graceMs, expire));
   }
 

@@ -64,7 +64,9 @@ export class EventRing {
   find(id: string): number | undefined {
     if (id.startsWith(`${this.#name}.`)) {
       const position = Number(id.slice(this.#name.length + 1));
-      return position >= this.first - 1 && position < this.end ? position : undefined;
+      // Whoever has had one id can write others: only what `idAt` writes is a place, and half a position is none.
+      const isPlace = Number.isInteger(position) && id === this.idAt(position);
+      return isPlace && position >= this.first - 1 && position < this.end ? position : undefined;
     }
     for (let position = this.end - 1; position >= this.first; position -= 1) {
       if (this.#entries.get(position)?.id === id) return position;

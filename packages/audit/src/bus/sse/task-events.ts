@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { diag } from '@opentelemetry/api';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { ErrorCode } from '@spanledger/protocol';
+import { loggable } from '../../redaction/loggable.ts';
 import { EventHub } from './event-hub.ts';
 import { isGone, openOutlet, whenGone, writeHead } from './response-outlet.ts';
 import { resolveTaskEvents } from './sse-options.ts';
@@ -86,7 +87,7 @@ function serve(
 
 function refuse(response: ServerResponse, error: unknown): void {
   const known = error instanceof SpanledgerError ? STATUS_OF[error.code] : undefined;
-  if (known === undefined) log.error('the events of a task cannot be served:', error);
+  if (known === undefined) log.error('the events of a task cannot be served:', loggable(error));
   if (response.headersSent) {
     if (!response.writableEnded) response.destroy();
     return;

@@ -315,6 +315,22 @@ describe('bounds of the hub', () => {
     expect(hub.held).toEqual({ clients: 0, tasks: 0, bytes: 0 });
   });
 
+  it('the terminal event is sent before its task is forgotten, however short the grace and busy the process', async () => {
+    const bus = createEventBus();
+    const { clock, timers } = manualClock();
+    const never = { ...clock, soon: () => {} };
+    const hub = new EventHub(resolveTaskEvents({ bus, graceMs: 0 }), never);
+    let text = '';
+    hub.connect({ taskId: TASK, filter: everything, lastEventId: undefined }, () =>
+      outlet((more) => ((text += more), true)),
+    );
+    bus.publish(busEvent('workflow_complete', { run_id: RUN, seq: 1 }));
+    await turn();
+    for (const expire of timers) expire();
+    expect(text).toContain('event: workflow_complete');
+    expect(hub.held).toEqual({ clients: 0, tasks: 0, bytes: 0 });
+  });
+
   it('time: a task is left alone while it has a client, and forgotten a while after the last one has left', () => {
     const bus = createEventBus();
     const { clock, timers } = manualClock();
@@ -398,4 +414,44 @@ describe('bounds of the hub', () => {
     expect(text).toMatch(/^id: \S+\nevent: stream.connected\ndata: \{\}\n\nid: [0-9a-f-]{36}\.0\ndata: \{.*\}\n\n$/);
     hub.close();
   });
+
+  it.each([
+    '',
+    '.',
+    '.x',
+    '.-0.5',
+    '.0.5',
+    '. 0',
+    '.00',
+    '.0x0',
+    '.0e0',
+    '.-0',
+    '.1',
+    '.-2',
+    '.9007199254740993',
+    '.Infinity',
+  ])(
+    'an id that nobody was given (%j behind the name of the memory) is one that is not known, and ends nothing',
+    async (forged) => {
+      const bus = createEventBus();
+      const hub = new EventHub(resolveTaskEvents({ bus }), manualClock().clock);
+      const texts: string[] = [];
+      const connect = (lastEventId?: string) => {
+        texts.push('');
+        const mine = texts.length - 1;
+        hub.connect({ taskId: TASK, filter: everything, lastEventId }, () =>
+          outlet((more) => ((texts[mine] += more), true)),
+        );
+      };
+      connect();
+      await turn();
+      const [name] = /[0-9a-f-]{36}/.exec(texts[0]!)!;
+      bus.publish(busEvent('tool_exec', { run_id: RUN, seq: 1 }));
+      await turn();
+      connect(`${name}${forged}`);
+      await turn();
+      expect(texts[1]).toMatch(/event: lagged\ndata: \{"type":"lagged"\}\n\nid: run-1:1\n/);
+      hub.close();
+    },
+  );
 });
