@@ -36,6 +36,7 @@ interface Budget {
  *
  * - Left out, because absent means absent: `null`, `undefined`, `''`, empty objects and arrays, functions, symbols, and a
  *   key named `__proto__`. Inside an array they become `''`, to keep the places. `false` is an answer, and stays.
+ * - `Map` becomes an object (its keys as strings), `Set` an array.
  * - BigInt, integers past 2^53, NaN and infinities become strings; what has a `toJSON` (dates, URLs) is asked; binary
  *   data becomes `[bytes:<size>]`; lone surrogates become U+FFFD.
  * - Marked: `…[truncated:<n>]`, `[cyclic]`, `[too deep]`, and `[unreadable]` for what throws when it is read.
@@ -96,7 +97,9 @@ function containerValue(value: object, budget: Budget): JsonValue | undefined {
   try {
     const { toJSON } = value as { toJSON?: unknown };
     if (typeof toJSON === 'function') return jsonValue(toJSON.call(value, ''), budget);
-    return Array.isArray(value) ? arrayValue(value, budget) : objectValue(value, budget);
+    if (Array.isArray(value)) return arrayValue(value, budget);
+    if (value instanceof Set) return arrayValue(firstOf(value, budget), budget);
+    return value instanceof Map ? mapValue(value, budget) : objectValue(value, budget);
   } finally {
     budget.parents.pop();
   }
@@ -132,6 +135,21 @@ function objectValue(value: object, budget: Budget): Record<string, JsonValue> |
     kept += 1;
   }
   return kept === 0 && !(REST_KEY in fields) ? undefined : fields;
+}
+
+function mapValue(value: ReadonlyMap<unknown, unknown>, budget: Budget): Record<string, JsonValue> | undefined {
+  // `flatMap` passes over the holes.
+  const first = firstOf(value, budget).flatMap(([key, item]) => [[String(key), item] as const]);
+  const fields = objectValue(Object.fromEntries(first), budget);
+  return value.size === first.length ? fields : { ...fields, [REST_KEY]: truncated(value.size - first.length) };
+}
+
+/** As many as are kept, whatever there is, and holes for the others. */
+function firstOf<Item>(value: Iterable<Item> & { readonly size: number }, { limits }: Budget): Item[] {
+  const first: Item[] = [];
+  for (const item of value) if (first.push(item) >= limits.itemsMax) break;
+  first.length = value.size;
+  return first;
 }
 
 /** Reads one member; a getter or Proxy that throws loses only itself. */

@@ -134,6 +134,27 @@ describe('toFields', () => {
     expect(toFields({ list: new Array(4_000_000_000) })!['list']).toHaveLength(FIELD_LIMITS.itemsMax + 1);
   });
 
+  it('makes objects of maps and arrays of sets, and cuts them too', () => {
+    const map = new Map<unknown, unknown>([
+      ['a', new Set(['x', new Map([[1, 'y']])])],
+      [Symbol('s'), null],
+      [{}, 2n],
+    ]);
+    expect(toFields({ map, none: new Map(), nobody: new Set() })).toEqual({
+      map: { a: ['x', { '1': 'y' }], '[object Object]': '2' },
+    });
+    expect(toFields({ map: new Map([['__proto__', { polluted: true }]]) })).toBeUndefined();
+    const many = Array.from({ length: 100 }, (_, i) => i);
+    const cut = toFields({ map: new Map(many.map((i) => [i, i])), set: new Set(many) })!;
+    expect(Object.keys(cut['map']!)).toHaveLength(FIELD_LIMITS.itemsMax + 1);
+    expect(cut).toMatchObject({ map: { '…': '…[truncated:36]' }, set: expect.arrayContaining(['…[truncated:36]']) });
+    const cyclic = new Map<string, unknown>();
+    cyclic.set('self', new Set([cyclic]));
+    expect(toFields({ cyclic })).toEqual({ cyclic: { self: ['[cyclic]'] } });
+    const key = Object.create(null) as object;
+    expect(toFields({ odd: new Map([[key, 1]]), a: 1 })).toEqual({ odd: '[unreadable]', a: 1 });
+  });
+
   it('bounds the whole, whatever its shape', () => {
     const bush = (level: number): unknown =>
       level === 0 ? 'leaf'.repeat(1000) : Array.from({ length: 64 }, () => bush(level - 1));
