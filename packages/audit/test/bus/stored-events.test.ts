@@ -115,7 +115,7 @@ describe('what happens in a service reaches its bus', () => {
     void first.then(() => (heard = true));
     let storedFirst: boolean | undefined;
     pipeline.emit(scope, { event: 'tool_exec' }, () => (storedFirst = !heard));
-    await expect.poll(() => sink.started, { timeout: 20_000, interval: 1 }).toBeGreaterThan(0);
+    await expect.poll(() => sink.started, { timeout: 120_000, interval: 1 }).toBeGreaterThan(0);
     await new Promise((resolve) => setImmediate(resolve));
     expect(heard).toBe(false);
     sink.open();
@@ -191,7 +191,7 @@ describe('what does not reach the bus', () => {
     await pipeline.flush();
     expect(published).toHaveLength(1);
     resume();
-    await expect.poll(() => again, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(() => again, { timeout: 120_000 }).toBeGreaterThan(0);
     await pipeline.flush();
     expect(published).toHaveLength(1);
     await pipeline.shutdown();
