@@ -14,7 +14,8 @@ const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 /** The events of tasks as Server-Sent Events, for one route of an HTTP server. */
 export interface TaskEvents {
   /**
-   * Answers a GET or HEAD request for the events of a task. Never throws: what is wrong is an answer, as JSON with the `code`.
+   * Answers a GET or HEAD request for the events of a task, and any other with 405. Never throws: what is wrong is an answer, as JSON with the
+   * `code`.
    *
    * @param taskId as the route has it; a string of 1 to 512 UTF-16 units, or the answer is 400.
    */
@@ -68,6 +69,10 @@ function serve(
   taskId: unknown,
 ): void {
   if (isGone(request, response)) return;
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.writeHead(405, { Allow: 'GET, HEAD', 'Cache-Control': 'no-store' }).end();
+    return;
+  }
   const asked = readRequest(request, taskId);
   if (request.method === 'HEAD') {
     hub.check(asked);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { testTaskEvents } from '@spanledger/testkit';
+import { expect, it } from 'vitest';
 import { createEventBus, createTaskEvents } from '../../../src/bus.ts';
 
 testTaskEvents('node:http', {
@@ -20,4 +21,17 @@ testTaskEvents('node:http', {
       close: () => new Promise((resolve) => server.close(resolve)),
     };
   },
+});
+
+it.each(['POST', 'DELETE', 'OPTIONS'])('%s is not a way to listen', async (method) => {
+  const bus = createEventBus();
+  const events = createTaskEvents({ bus });
+  const server = createServer((request, response) => events.handle(request, response, 'task')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { method });
+  expect(response.status).toBe(405);
+  expect(response.headers.get('allow')).toBe('GET, HEAD');
+  expect(bus.wants('tool_exec')).toBe(false);
+  server.closeAllConnections();
+  server.close();
 });
