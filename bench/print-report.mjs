@@ -3,7 +3,7 @@ const SHARE = 100;
 /** The result for a person: what was measured, against what, and the target it is held to. */
 export function printReport(result) {
   const { publish, emit, span_cpu: span, undesignated, hook, sign, journal, machine, versions } = result;
-  const { bus, loop_delay: loop, drain, memory, verify, read_execution: execution } = result;
+  const { bus, bus_soak: soak, loop_delay: loop, drain, memory, verify, read_execution: execution } = result;
   const rows = [
     ['publish', `${publish.ratio}× nats.js js.publish (window ${publish.peer_window}), journaled first`, '≥ 2.5'],
     ['', `${Math.round(publish.per_second)} against ${Math.round(publish.peer_per_second)} acknowledged events/s`, ''],
@@ -22,6 +22,11 @@ export function printReport(result) {
     ['signing', `+${sign.checkpoint_added_us} µs CPU per event, checkpoints signed`, '≤ 1'],
     ['', `+${sign.event_added_us} µs each event signed, of ${sign.unsigned_us} µs unsigned, with a sink in memory`, ''],
     ...[0, 1, 100].map((subscribers) => busRow(subscribers, bus[`subscribers_${subscribers}`])),
+    [
+      '',
+      `${soak.tasks} finished tasks: heap +${soak.heap_growth_mb} MB, resident ${soak.rss_before_mb} to ${soak.rss_mb} MB`,
+      'flat',
+    ],
     ['journal', `${journal.ratio}× lmdb in durable 1 kB records/s, 32 in flight`, '≥ 1.5'],
     ['', `${Math.round(journal.per_second)} against ${Math.round(journal.peer_per_second)} records/s`, ''],
     ['', `p99 ${journal.p99_ms} against ${journal.peer_p99_ms} ms`, ''],
