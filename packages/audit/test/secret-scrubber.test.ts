@@ -42,6 +42,31 @@ describe('a secret', () => {
     for (const { secret } of secrets) expect(JSON.stringify(fields)).not.toContain(secret);
   });
 
+  it.each([
+    ['mysql --password hunter2 --host db', 'mysql --password [REDACTED] --host db'],
+    ["deploy --token 'ab c' --verbose", "deploy --token '[REDACTED]' --verbose"],
+    ['login --db-password "x y" now', 'login --db-password "[REDACTED]" now'],
+    ['run --api-key k1 --region eu', 'run --api-key [REDACTED] --region eu'],
+    ['run --token=k1 --region eu', 'run --token=[REDACTED] --region eu'],
+    ['<password>hunter2</password>', '<password>[REDACTED]</password>'],
+    ['<wsse:Password Type="text">a b</wsse:Password>', '<wsse:Password Type="text">[REDACTED]</wsse:Password>'],
+    ['<client_secret>x</client_secret>', '<client_secret>[REDACTED]</client_secret>'],
+    ['X-Api-Key: short', 'X-Api-Key: [REDACTED]'],
+    ['"x-api-key": "k1", "a": 1', '"x-api-key": "[REDACTED]", "a": 1'],
+    ['curl -u ann:pw https://api', 'curl -u ann:[REDACTED] https://api'],
+    ['curl --user ann:pw https://api', 'curl --user ann:[REDACTED] https://api'],
+  ])('is told by what is before it: %s', (text, expected) => {
+    expect(scrubber.text(text)).toBe(expected);
+    expect(scrubber.text(expected)).toBe(expected);
+  });
+
+  it.each(['pass', 'smtp_pass', 'db.pass', 'passcode', 'otp', 'otp_code', 'one_time_passcode', 'x-api-key'])(
+    'is a field of the name %s',
+    (name) => {
+      expect(scrubber.fields({ [name]: '1234' })).toEqual({ [name]: '[REDACTED]' });
+    },
+  );
+
   it('is a field of its name, whatever its value', () => {
     expect(
       scrubber.fields({
@@ -100,12 +125,27 @@ describe('what is no secret', () => {
     'gpt-4o-2024-08-06 used 1200 tokens: 3 keys',
     'chatcmpl-9x8y7z6w5v4u3t2s1r',
     'SELECT id FROM sessions WHERE key = ?',
+    'run with --token-limit 100 and --secret-name db',
+    'git --password-stdin --token',
+    'mkdir -u 10:30',
+    'the <password> field is empty: <password></password>',
+    'x --keyboard us --user ann',
   ])('stays: %s', (text) => {
     expect(scrubber.text(text)).toBe(text);
   });
 
   it('stays, and is not even copied', () => {
-    const about = { secret_name: 'db', password_policy: 'strict', password_length: 12, api_key_id: 'k1' };
+    const about = {
+      bypass: 'x',
+      compass: 'n',
+      hotp: 'x',
+      laptop: 'y',
+      pass_rate: 1,
+      secret_name: 'db',
+      password_policy: 'strict',
+      password_length: 12,
+      api_key_id: 'k1',
+    };
     const fields = {
       ...about,
       input_tokens: 12,
@@ -158,6 +198,16 @@ const UNITS = [
   '…[truncated:',
   'ghp_',
   'key-abcdef12',
+  '--password ',
+  '--password a',
+  '--token-',
+  '--a-',
+  '<password>',
+  '<password a>b',
+  '<a:password ',
+  'x-api-key:',
+  'curl -u a:',
+  ' -u a:b ',
 ];
 
 describe('a hostile text', () => {

@@ -4,7 +4,7 @@ import { KEY_HINT, NAME_HINT } from './secret-patterns.ts';
 const RUN_MIN = 15;
 
 /** Of those that may be shorter. With `…` a truncation mark begins: of a key that was cut, any part may be left. */
-const SIGNS = ['…', '-----BEGIN ', 'earer', 'EARER', 'asic', 'oken'];
+const SIGNS = ['…', '--', '>', 'earer', 'EARER', 'asic', 'oken'];
 
 const IS_RUN = new Uint8Array(128);
 for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+')

@@ -90,6 +90,10 @@ export const WHOLE_SECRETS: readonly RegExp[] = [
   /(?<![\w-])eyJ[\w-]{12,}(?:(?:\.[\w-]+){1,4}|(?=…\[truncated:))/g,
 ];
 
+/** Names whose value is a secret, whatever it looks like. Quotes have up to seven backslashes before them: JSON in JSON in JSON. */
+const CERTAIN = 'passw(?:or)?d|passphrase|pwd|secret|credentials?';
+const TOLD = `${CERTAIN}|token|api[_-]?key`;
+
 /** The secret is the group `secret`; what is around it stays. */
 export const NAMED_SECRETS: readonly RegExp[] = [
   // "Basic authentication" is prose: a credential has a digit, an equals sign, or changes case.
@@ -97,11 +101,17 @@ export const NAMED_SECRETS: readonly RegExp[] = [
   // Credentials in a URL, to the last `@` of its authority.
   /:\/\/[^\s/?#@:"'<>]{0,256}:(?<secret>[^\s/?#"'<>…]{1,512})(?:@|(?=…\[truncated:))/g,
   // Headers with more than one word in their value.
-  /(?:cookie|authorization)(?:\\{0,7}["'])?[ \t]{0,4}[:=][ \t]{0,4}(?:\\{0,7}["'])?(?!(?:bearer|basic|token)[ \t])(?<secret>[^\s"'\\…](?:[^\r\n"'\\…]|…(?!\[truncated:))*)/gi,
+  /(?:cookie|authorization|x-(?:[a-z0-9]{1,16}-){0,2}(?:api-key|auth-token))(?:\\{0,7}["'])?[ \t]{0,4}[:=][ \t]{0,4}(?:\\{0,7}["'])?(?!(?:bearer|basic|token)[ \t])(?<secret>[^\s"'\\…](?:[^\r\n"'\\…]|…(?!\[truncated:))*)/gi,
+  // Options of a command line; those of curl, because to others `-u 1000:1000` is a user and a group.
+  new RegExp(
+    `(?<![\\w-])--(?:[a-z0-9]{1,24}[_-]){0,3}(?:${TOLD}|pass)(?:[ \\t]{1,4}|=)\\\\{0,7}["']?(?<secret>(?<=["'])(?:[^"'\\\\\\r\\n…]|\\\\{1,7}(?![\\\\"']))+|[^\\s"'\\\\\`&;,<>(){}…=:|-][^\\s"'\\\\\`&;,<>(){}…]*)`,
+    'gi',
+  ),
+  /(?<![\w-])curl[ \t](?:[^\r\n|;]{0,256}?[ \t])?(?:-u|--user)[ \t]{0,4}\\{0,7}["']?[^\s:"'\\]{1,64}:(?<secret>[^\s"'\\…]+)/g,
+  // Elements of XML.
+  new RegExp(`<[\\w.:-]{0,40}(?:${TOLD})(?:\\s[^<>]{0,128})?>(?<secret>[^<\\s…][^<…]*)`, 'gi'),
 ];
 
-/** Names whose value is a secret, whatever it looks like. Quotes have up to seven backslashes before them: JSON in JSON in JSON. */
-const CERTAIN = 'passw(?:or)?d|passphrase|pwd|secret|credentials?';
 /** Names whose value is one if it looks random. */
 const LIKELY =
   'token|api[_-]?key|(?:access|private|secret|signing|encryption|account|auth|shared|master|session)[_-]?key|signature|sig|jwt';
@@ -119,15 +129,18 @@ const SUFFIX = 's?(?:[_-]?(?:confirm(?:ation)?|value|plain|hash|pem|base64|\\d))
 
 /** A field of this name is a secret as a whole. `input_tokens` and `token_kind` are not. */
 export const SECRET_NAME = new RegExp(
-  `(?:(?:${CERTAIN}|cookie|api[_-]?key|(?:access|private|secret|signing|encryption|account|auth)[_-]?key)${SUFFIX}|authorization|(?:^|[._-]|access|refresh|auth|bearer|session|api|id)token)$`,
+  `(?:(?:${CERTAIN}|cookie|api[_-]?key|(?:access|private|secret|signing|encryption|account|auth)[_-]?key)${SUFFIX}|authorization|(?:^|[._-])(?:pass(?:code)?|otp(?:[_-]?code)?)|(?:^|[._-]|access|refresh|auth|bearer|session|api|id)token)$`,
   'i',
 );
 
+/** How the names of secrets begin. */
+const NAMES =
+  '(?:[Pp][Aa][Ss][Ss]|[Pp][Ww][Dd]|[Ss][Ee][Cc][Rr]|[Cc][Rr][Ee][Dd]|[Cc][Oo][Oo][Kk]|[Aa][Uu][Tt][Hh][Oo]|[Tt][Oo][Kk][Ee]|[Kk][Ee][Yy]|[Ss][Ii][Gg]|[Jj][Ww][Tt])';
 const BEARER = '(?:[Bb]earer|BEARER|[Bb]asic|[Tt]oken)[ \\t]';
 
 /** How keys begin. Nothing that is told by its shape matches where this does not. */
 export const KEY_HINT = new RegExp(
-  `-----BEGIN |(?<![A-Za-z0-9])(?:${[...VENDOR_KEYS.map(([prefix]) => prefix), 'eyJ', BEARER].join('|')})|Q~`,
+  `-----BEGIN |(?<![A-Za-z0-9])(?:${[...VENDOR_KEYS.map(([prefix]) => prefix), 'eyJ', BEARER].join('|')})|Q~|(?:(?<![\\w-])--|<)[\\w.:-]{0,80}${NAMES}`,
 );
 
 /** What stands before a secret that is told by its name. Nothing of these matches where this does not. */
@@ -136,6 +149,7 @@ export const NAME_HINT = new RegExp(
     '://[^\\s/?#@:"\'<>]{0,256}:[^\\s/]{0,512}(?:@|…)',
     BEARER,
     // The end of a name before `=` or `:` is where an assignment shows, and there are few of these.
-    '(?:[Pp][Aa][Ss][Ss]|[Pp][Ww][Dd]|[Ss][Ee][Cc][Rr]|[Cc][Rr][Ee][Dd]|[Cc][Oo][Oo][Kk]|[Aa][Uu][Tt][Hh][Oo]|[Tt][Oo][Kk][Ee]|[Kk][Ee][Yy]|[Ss][Ii][Gg]|[Jj][Ww][Tt])[\\w-]{0,28}[\\\\"\'\\]]{0,9}[ \\t]{0,4}[=:]',
+    `${NAMES}[\\w-]{0,28}[\\\\"\'\\]]{0,9}[ \\t]{0,4}[=:]`,
+    'curl[ \\t]',
   ].join('|'),
 );
