@@ -3,7 +3,7 @@ const SHARE = 100;
 /** The result for a person: what was measured, against what, and the target it is held to. */
 export function printReport(result) {
   const { publish, emit, span_cpu: span, undesignated, hook, sign, journal, machine, versions } = result;
-  const { bus, loop_delay: loop, drain, memory, verify, read_execution: execution } = result;
+  const { bus, bus_soak: soak, loop_delay: loop, drain, memory, verify, read_execution: execution } = result;
   const rows = [
     ['publish', `${publish.ratio}× nats.js js.publish (window ${publish.peer_window}), journaled first`, '≥ 2.5'],
     ['', `${Math.round(publish.per_second)} against ${Math.round(publish.peer_per_second)} acknowledged events/s`, ''],
@@ -16,12 +16,21 @@ export function printReport(result) {
     ['', `${emit.cpu_us} against ${emit.peer_cpu_us} µs CPU per event`, ''],
     ['audited span', `${span.ratio}× BatchSpanProcessor and OTLP/HTTP in CPU`, '≤ 2.5'],
     ['', `${span.us} against ${span.peer_us} µs CPU, start to acknowledged`, ''],
-    ['undesignated span', `+${undesignated.added_us} µs sampled`, '≤ 1'],
-    ['', `+${undesignated.unsampled_added_us} µs not sampled (recorded now)`, '≤ 2'],
+    ['undesignated span', `${signed(undesignated.added_us)} µs sampled`, '≤ 1'],
+    ['', `${signed(undesignated.unsampled_added_us)} µs not sampled (recorded now)`, '≤ 2'],
     ['span hooks', `p50 ${hook.p50_us} µs, p99 ${hook.p99_us} µs for a designated span`, 'p99 ≤ 50'],
-    ['signing', `+${sign.checkpoint_added_us} µs CPU per event, checkpoints signed`, '≤ 1'],
-    ['', `+${sign.event_added_us} µs each event signed, of ${sign.unsigned_us} µs unsigned, with a sink in memory`, ''],
+    ['signing', `${signed(sign.checkpoint_added_us)} µs CPU per event, checkpoints signed`, '≤ 1'],
+    [
+      '',
+      `${signed(sign.event_added_us)} µs each event signed, of ${sign.unsigned_us} µs unsigned, with a sink in memory`,
+      '',
+    ],
     ...[0, 1, 100].map((subscribers) => busRow(subscribers, bus[`subscribers_${subscribers}`])),
+    [
+      '',
+      `${soak.tasks} finished tasks: heap ${signed(soak.heap_growth_mb)} MB, resident ${soak.rss_before_mb} to ${soak.rss_mb} MB`,
+      'flat',
+    ],
     ['journal', `${journal.ratio}× lmdb in durable 1 kB records/s, 32 in flight`, '≥ 1.5'],
     ['', `${Math.round(journal.per_second)} against ${Math.round(journal.peer_per_second)} records/s`, ''],
     ['', `p99 ${journal.p99_ms} against ${journal.peer_p99_ms} ms`, ''],
@@ -54,6 +63,11 @@ export function printReport(result) {
   console.log(`\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${JSON.stringify(versions)}`);
   console.log(`median of ${result.rounds} rounds in ${Math.round(result.elapsed_ms / 1000)} s\nnot measured:`);
   for (const gap of result.not_measured) console.log(`- ${gap}`);
+}
+
+/** What is added, or, where the machine was kinder to us than to the peer, taken away. */
+function signed(figure) {
+  return figure < 0 ? `${figure}` : `+${figure}`;
 }
 
 /** Ours copies, filters, counts and defers, and its peers do not: a price, not a race. */

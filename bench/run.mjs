@@ -27,6 +27,7 @@ const BURST = { perSecond: 50_000, seconds: values.quick ? 0.5 : 5, warmup: 10_0
 const OUTAGE = { perSecond: 5_000, seconds: values.quick ? 1 : 30, warmup: 10_000 / SHARE };
 const SIGN = { count: 10_000 / SHARE, rounds: values.quick ? 2 : 12 };
 const BUS = { count: 100_000 / SHARE, rounds: values.quick ? 2 : 8 };
+const BUS_SOAK = { tasks: 1_000_000 / SHARE };
 const RUN_EVENTS = 10;
 /** Of one execution in a large ledger and a small one: 200 events in runs of ten. */
 const LEDGER = { wanted: 'execution-wanted', wantedRuns: 20 / (values.quick ? 4 : 1) };
@@ -93,6 +94,7 @@ async function measureRound(round, target) {
     undesignated: await measure('span-undesignated', UNDESIGNATED),
     sign: await measure('sign', SIGN),
     bus: await measure('bus', BUS),
+    busSoak: await measure('bus-soak', BUS_SOAK, ['--expose-gc']),
     journal: await measure('journal-spanledger', { ...target, ...JOURNAL }),
     lmdb: await measure('journal-lmdb', { ...target, ...JOURNAL }),
     burst: await measure('loop-delay', { ...target, ...BURST }),

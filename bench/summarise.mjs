@@ -98,6 +98,14 @@ export function summarise(rounds, { natsServer, elapsedMs, offered }) {
     bus: Object.fromEntries(
       [0, 1, 100].map((subscribers) => [`subscribers_${subscribers}`, busCosts(of, subscribers)]),
     ),
+    bus_soak: {
+      tasks: of(({ busSoak }) => busSoak.tasks),
+      heap_growth_mb: of(({ busSoak }) => busSoak.heapGrowthMb),
+      rss_before_mb: of(({ busSoak }) => busSoak.rssBeforeMb),
+      rss_mb: of(({ busSoak }) => busSoak.rssMb),
+      rss_max_mb: of(({ busSoak }) => busSoak.rssMaxMb),
+      task_us: of(({ busSoak }) => busSoak.taskUs),
+    },
     rounds: rounds.length,
     elapsed_ms: elapsedMs,
     machine: { cpu: os.cpus()[0]?.model ?? 'unknown', cores: os.cpus().length, node: process.version },

@@ -22,6 +22,7 @@ it('measures everything, and its last line has the fixed keys', { timeout: 600_0
       subscribers_1: { of_cloning: positive },
       subscribers_100: { publish_us: positive },
     },
+    bus_soak: { tasks: 20_000, rss_mb: positive, rss_max_mb: positive },
     journal: { ratio: positive },
     loop_delay: {
       p99_ms: positive,
