@@ -1,5 +1,6 @@
 import { boundText } from '@spanledger/otel/internal';
 import type { JsonValue } from '@spanledger/protocol';
+import { BIGINT_MAX, isBinary, jsonNumber, keysOf, standIn } from './special-values.ts';
 
 /** I7: what bounds the `fields` of one event, whatever it is given. */
 export interface FieldLimits {
@@ -17,8 +18,6 @@ export const FIELD_LIMITS: FieldLimits = { stringMax: 1024, itemsMax: 64, depthM
 
 /** The member that says how many others an object had. */
 const REST_KEY = '…';
-/** Past this a BigInt's decimal digits cost more than they say. */
-export const BIGINT_MAX = 1n << 1024n;
 /** What a number costs of `totalMax`, and every container. */
 const SCALAR_COST = 8;
 const KEY_MAX = 128;
@@ -37,7 +36,7 @@ interface Budget {
  *
  * - Left out, because absent means absent: `null`, `undefined`, `''`, empty objects and arrays, functions, symbols, and a
  *   key named `__proto__`. Inside an array they become `''`, to keep the places. `false` is an answer, and stays.
- * - `Map` becomes an object (its keys as strings), `Set` an array.
+ * - `Map` becomes an object (its keys as strings), `Set` an array, an error its `name`, `message` and own members, a RegExp its text.
  * - BigInt, integers past 2^53, NaN and infinities become strings; what has a `toJSON` (dates, URLs) is asked; binary
  *   data becomes `[bytes:<size>]`; lone surrogates become U+FFFD.
  * - Marked: `…[truncated:<n>]`, `[cyclic]`, `[too deep]`, and `[unreadable]` for what throws when it is read.
@@ -64,9 +63,7 @@ function jsonValue(value: unknown, budget: Budget): JsonValue | undefined {
         : spend(budget, boundText(value, Math.min(budget.limits.stringMax, Math.max(budget.left, 0))));
     case 'number':
       budget.left -= SCALAR_COST;
-      if (!Number.isFinite(value)) return `${value}`;
-      if (Number.isInteger(value) && !Number.isSafeInteger(value)) return `${BigInt(value)}`;
-      return value + 0; // JSON knows no -0.
+      return jsonNumber(value);
     case 'bigint':
       if (value > BIGINT_MAX || value < -BIGINT_MAX) return spend(budget, '[bigint too large]');
       return spend(budget, `${value}`);
@@ -81,15 +78,14 @@ function jsonValue(value: unknown, budget: Budget): JsonValue | undefined {
 }
 
 function containerValue(value: object, budget: Budget): JsonValue | undefined {
-  const bytes = binarySize(value);
-  if (bytes !== undefined) return spend(budget, `[bytes:${bytes}]`);
+  if (isBinary(value)) return spend(budget, `[bytes:${value.byteLength}]`);
   if (budget.parents.includes(value)) return spend(budget, '[cyclic]');
   if (budget.parents.length > budget.limits.depthMax) return spend(budget, '[too deep]');
   budget.left -= SCALAR_COST;
   budget.parents.push(value);
   try {
-    const { toJSON } = value as { toJSON?: unknown };
-    if (typeof toJSON === 'function') return jsonValue(toJSON.call(value, ''), budget);
+    const other = standIn(value);
+    if (other !== value) return jsonValue(other, budget);
     if (Array.isArray(value)) return arrayValue(value, budget);
     if (value instanceof Set) return arrayValue(firstOf(value, budget), budget);
     return value instanceof Map ? mapValue(value, budget) : objectValue(value, budget);
@@ -113,7 +109,7 @@ function arrayValue(value: readonly unknown[], budget: Budget): JsonValue[] | un
 
 function objectValue(value: object, budget: Budget): Record<string, JsonValue> | undefined {
   const fields: Record<string, JsonValue> = {};
-  const keys = Object.keys(value);
+  const keys = keysOf(value);
   let kept = 0;
   for (const [i, key] of keys.entries()) {
     if (kept >= budget.limits.itemsMax || budget.left <= 0) {
@@ -152,11 +148,6 @@ function member(value: object, key: string | number, budget: Budget): JsonValue 
   } catch {
     return spend(budget, '[unreadable]');
   }
-}
-
-function binarySize(value: object): number | undefined {
-  if (ArrayBuffer.isView(value)) return value.byteLength;
-  return value instanceof ArrayBuffer || value instanceof SharedArrayBuffer ? value.byteLength : undefined;
 }
 
 function spend(budget: Budget, text: string): string {

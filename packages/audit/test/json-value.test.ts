@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { boundText } from '@spanledger/otel/internal';
@@ -64,6 +65,25 @@ describe('toFields', () => {
       nan: 'NaN',
       inf: '-Infinity',
     });
+  });
+
+  it('keeps what went wrong, and the text of a regular expression', () => {
+    const refused = Object.assign(new RangeError('boom'), { code: 'ECONNREFUSED' });
+    const error = { name: 'RangeError', message: 'boom', code: 'ECONNREFUSED' };
+    const foreign: unknown = runInNewContext('new Error("elsewhere")');
+    const aborted = AbortSignal.abort().reason as Error;
+    expect(toFields({ refused, list: [new Error('no')], pattern: /a+/gi, foreign, aborted })).toEqual({
+      refused: error,
+      list: [{ name: 'Error', message: 'no' }],
+      pattern: '/a+/gi',
+      foreign: { name: 'Error', message: 'elsewhere' },
+      aborted: { name: 'AbortError', message: aborted.message },
+    });
+    expect(toFields(refused as never)).toEqual(error);
+    const long = toFields({ error: new Error('x'.repeat(100_000)) }) as { error: { message: string } };
+    expect(long.error.message).toBe(`${'x'.repeat(1024)}…[truncated:98976]`);
+    const hostile = Object.defineProperty(new Error('x'), 'message', { get: () => expect.fail('read') });
+    expect(toFields({ hostile })).toEqual({ hostile: { name: 'Error', message: '[unreadable]' } });
   });
 
   it('asks toJSON, and gives the size of binary data', () => {

@@ -187,6 +187,13 @@ describe('the copy of a payload', () => {
       },
       { a: 'b' },
     ],
+    [
+      'Error',
+      Object.assign(new TypeError('no'), { code: 'E' }, { cause: 'x' }),
+      { name: 'TypeError', message: 'no', code: 'E', cause: 'x' },
+    ],
+    ['RegExp', [/a"b/u], ['/a"b/u']],
+    ['toJSON of a Map', Object.assign(new Map([['a', 'b']]), { toJSON: () => 'm' }), 'm'],
     ['toJSON', { toJSON: () => ({ a: new Set([1]) }) }, { a: [1] }],
     [
       'null, undefined, function, symbol',

@@ -47,6 +47,28 @@ describe('secrets', () => {
     expect(fields.list[0]!.key).toBe(KEY);
   });
 
+  const ids = { taskId: KEY, sessionId: `s-${KEY}`, clientRequestId: `Bearer ${KEY}`, requestId: KEY };
+
+  it('are no ids: one mark for all would make strangers share a task', async () => {
+    const { sink, pipeline } = redacting();
+    pipeline.emit(newScope(), { event: 'payment', ...ids, model: KEY });
+    await pipeline.flush();
+    const [event] = eventsOf(sink);
+    expect(event).toMatchObject({ model: '[REDACTED]' });
+    for (const name of ['task_id', 'session_id', 'client_request_id', 'request_id'])
+      expect(event).not.toHaveProperty(name);
+  });
+
+  it('in ids can be told apart by their marks, where there is a key to join them by', async () => {
+    const { sink, pipeline } = redacting({ joinKey: 'k'.repeat(16) });
+    for (const taskId of [KEY, `${KEY.slice(0, -1)}Z`, KEY]) pipeline.emit(newScope(), { event: 'payment', taskId });
+    await pipeline.flush();
+    const [first, other, again] = eventsOf(sink).map((event) => event.task_id);
+    expect(first).toMatch(/^\[REDACTED:[0-9a-f]{16}\]$/);
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
   it('are not seen in the id of a step: an attempt of it is told to be superseded, and what is inside of it', async () => {
     const { sink, pipeline } = redacting();
     const unregister = registerPipeline(pipeline);
@@ -145,6 +167,18 @@ describe('a policy', () => {
     expect(event.fields).toEqual({ parent, status: 'error' });
     // Elsewhere these names are the application's own.
     expect((await redacted(() => ({}), 'payment', fields)).fields).toBeUndefined();
+  });
+
+  it('is not asked about a reference to a transcript, which it could not change', async () => {
+    const policy = vi.fn<RedactionPolicy>(() => {
+      throw new Error('there is no content in it');
+    });
+    const transcript = { kind: 'input', seq: '0', digest: 'd', chunks: 1 };
+    expect((await redacted(policy, 'transcript_recorded', { transcript })).fields).toEqual({ transcript });
+    expect(policy).not.toHaveBeenCalled();
+    // What else an application says in an event of that name it says to the policy.
+    const event = await redacted(policy, 'transcript_recorded', { transcript, note: 'Ann' });
+    expect(event.fields).toEqual({ transcript, '…': '[redaction failed]' });
   });
 
   it('is not asked about what the ledger says of itself (I9)', async () => {

@@ -13,7 +13,7 @@ export interface EventBusOptions {
 }
 
 export interface SubscriptionOptions {
-  /** `task_id` of the events, else their `run_id`: 1 to 512 UTF-16 units. */
+  /** `task_id` of the events, else their `run_id`: 1 to 256 UTF-16 units. */
   readonly taskId: string;
   /** Only events with this `session_id`, and a terminal event that has none. Default: all. */
   readonly sessionId?: string | undefined;
@@ -37,8 +37,8 @@ export type ResolvedSubscription = Omit<SubscriptionOptions, 'chunks' | 'buffer'
 };
 
 const MANY = 1_000_000;
-/** Ids in events are cut at 256, and marked. */
-const ID_MAX = 512;
+/** As long as one is in the ledger: a longer one is cut there, and who asked for it would hear nothing. */
+const ID_MAX = 256;
 
 /** @throws SpanledgerError `SPANLEDGER_OPTION` */
 export function resolveBusOptions(options: EventBusOptions): ResolvedBusOptions {

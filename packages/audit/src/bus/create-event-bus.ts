@@ -71,7 +71,7 @@ class TaskBus {
     const taskId = busId('task_id, or without one run_id,', event.task_id ?? event.run_id);
     const terminal = this.#options.terminalEvents.has(name);
     try {
-      return this.#tasks.get(taskId)?.publish(event, { terminal, chunk }) ?? NOBODY;
+      return this.#tasks.get(taskId)?.publish(event, name, { terminal, chunk }) ?? NOBODY;
     } finally {
       // Also of one that throws when it is read: nothing else would ever end its listeners.
       if (terminal) this.#finish(taskId);

@@ -7,11 +7,14 @@ const COPY_LIMITS = { stringMax: 65_536, itemsMax: 1_024, depthMax: 16, totalMax
 /**
  * The one copy that all subscribers share, by the rules by which the ledger makes values into JSON. It shares nothing with
  * what was published, and nobody can change it: what any one of them does is invisible to the others.
+ *
+ * @param name as it was checked: read again, a getter could say what is no name, and end a line in a browser's stream.
  */
-export function snapshot(event: BusEvent, terminal: boolean): BusEventItem {
+export function snapshot(event: BusEvent, name: string, terminal: boolean): BusEventItem {
   const { fields, ...envelope } = event;
   // I6: on accounts of their own, so that no content, however large, costs the event its name, ids and number.
   const copy = toFields(envelope, COPY_LIMITS) ?? {};
+  copy['event'] = name;
   const content = toFields(fields, COPY_LIMITS);
   if (content !== undefined) copy['fields'] = content;
   // By hand, because the copy is ours and the walk over it ends: it is a tree of plain objects and arrays.

@@ -21,11 +21,11 @@ export class Task {
    * Hands one event to all who want it. After the copy is made no code of others runs until all have it: so all of them
    * see one order, also when a getter in the event publishes too.
    */
-  publish(event: BusEvent, kind: EventKind): PublishResult {
+  publish(event: BusEvent, name: string, kind: EventKind): PublishResult {
     const audience = [...this.subscribers].filter((subscriber) => subscriber.wants(event, kind));
     // Nobody will see it, so nobody needs a copy.
     if (audience.length === 0) return NOBODY;
-    const item = snapshot(event, kind.terminal);
+    const item = snapshot(event, name, kind.terminal);
     const present = audience.filter((subscriber) => !subscriber.ended);
     const arrival = this.#order.arrival(item.event);
     // A terminal event is never dropped, not even when a late one has overtaken it.

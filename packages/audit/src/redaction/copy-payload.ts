@@ -1,6 +1,6 @@
 import { SpanledgerError } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
-import { BIGINT_MAX } from '../json-value.ts';
+import { BIGINT_MAX, isBinary, jsonNumber, keysOf, standIn } from '../special-values.ts';
 
 /** Levels of nesting of one payload: far above what people write, far below what a call stack holds. */
 const DEPTH_MAX = 256;
@@ -21,7 +21,7 @@ interface Copying {
  *
  * - `Map` becomes an object (its keys as strings), `Set` an array; what has a `toJSON` (dates, URLs) is asked.
  * - BigInt, integers past 2^53, NaN and infinities become strings; binary data (Buffer, typed arrays, ArrayBuffer) base64.
- * - A class instance becomes its own enumerable members, getters read once. Functions, symbols, `undefined` and
+ * - A class instance becomes its own enumerable members, getters read once; an error its `name` and `message` besides, a RegExp its text. Functions, symbols, `undefined` and
  *   `null` are left out, because absent means absent; in an array they are `''`, to keep the places. A key named `__proto__` is left out. Lone surrogates become U+FFFD.
  *
  * @throws SpanledgerError `SPANLEDGER_PAYLOAD` if it is cyclic, deeper than 256 levels, larger than 32 Mi UTF-16 units, has a BigInt of more
@@ -48,8 +48,7 @@ function copy(value: unknown, copying: Copying): JsonValue | undefined {
       if (value > BIGINT_MAX || value < -BIGINT_MAX) throw tooLarge();
       return `${value}`;
     case 'number':
-      if (!Number.isFinite(value)) return `${value}`;
-      return Number.isInteger(value) && !Number.isSafeInteger(value) ? `${BigInt(value)}` : value + 0;
+      return jsonNumber(value);
     case 'object':
       return value === null ? undefined : copyObject(value, copying);
     default:
@@ -68,10 +67,9 @@ function tooLarge(): SpanledgerError {
 
 function copyObject(value: object, copying: Copying): JsonValue | undefined {
   const { parents } = copying;
-  const bytes = binary(value);
-  if (bytes !== undefined) {
-    spend(copying, bytes.length * 2);
-    return bytes.toString('base64');
+  if (isBinary(value)) {
+    spend(copying, value.byteLength * 2);
+    return base64(value);
   }
   if (parents.includes(value)) throw new SpanledgerError('SPANLEDGER_PAYLOAD', 'a payload is cyclic');
   if (parents.length >= DEPTH_MAX) {
@@ -84,16 +82,19 @@ function copyObject(value: object, copying: Copying): JsonValue | undefined {
 }
 
 function copyMembers(value: object, copying: Copying): JsonValue | undefined {
+  const other = standIn(value);
+  if (other !== value) return copy(other, copying);
   if (value instanceof Map)
     return copyEntries(
       [...value].map(([key, member]) => [String(key), member] as const),
       copying,
     );
   if (value instanceof Set) return [...value].map((member) => copy(member, copying) ?? '');
-  const { toJSON } = value as { toJSON?: unknown };
-  if (typeof toJSON === 'function') return copy(toJSON.call(value, ''), copying);
   if (Array.isArray(value)) return Array.from(value as unknown[], (member) => copy(member, copying) ?? '');
-  return copyEntries(Object.entries(value), copying);
+  return copyEntries(
+    keysOf(value).map((key) => [key, (value as Record<string, unknown>)[key]]),
+    copying,
+  );
 }
 
 function copyEntries(entries: Iterable<readonly [string, unknown]>, copying: Copying): Record<string, JsonValue> {
@@ -108,7 +109,9 @@ function copyEntries(entries: Iterable<readonly [string, unknown]>, copying: Cop
   return result;
 }
 
-function binary(value: object): Buffer | undefined {
-  if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  return value instanceof ArrayBuffer || value instanceof SharedArrayBuffer ? Buffer.from(value) : undefined;
+function base64(value: ArrayBufferView<ArrayBuffer> | ArrayBuffer): string {
+  const bytes = ArrayBuffer.isView(value)
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    : Buffer.from(value);
+  return bytes.toString('base64');
 }

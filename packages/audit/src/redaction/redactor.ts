@@ -12,25 +12,21 @@ type Fields = Readonly<Record<string, JsonValue>>;
 
 /** What the ledger says of itself: no policy of an application has a say in it (I9). */
 const OWN_EVENTS: ReadonlySet<string> = new Set(LEDGER_EVENTS);
+const REFERENCE = 'transcript_recorded';
 /** Events by which readers tell steps, attempts, outcomes and transcripts apart, and the `fields` that they do it with: a policy cannot change them. */
 const LIFECYCLE_EVENTS: ReadonlySet<string> = new Set([
   ...ORCHESTRATOR_EVENTS,
   'invocation_started',
   'invocation_complete',
   'invocation_cancelled',
-  'transcript_recorded',
+  REFERENCE,
 ]);
 const STRUCTURE = ['step', 'parent', 'status', 'dispatched', 'dispatched_more', 'transcript'] as const;
+/** By these readers tell tasks, sessions and requests apart: with one mark for all secrets, strangers would share a task. */
+const IDS = ['taskId', 'sessionId', 'clientRequestId', 'requestId'] as const satisfies readonly (keyof EventInput)[];
 /** What an application or a span says outside of `fields`. */
-const TEXTS = [
-  'entityType',
-  'taskId',
-  'sessionId',
-  'clientRequestId',
-  'model',
-  'provider',
-  'requestId',
-] as const satisfies readonly (keyof EventInput)[];
+const TEXTS = [...IDS, 'entityType', 'model', 'provider'] as const satisfies readonly (keyof EventInput)[];
+const IS_ID: ReadonlySet<string> = new Set(IDS);
 const UNREADABLE: Fields = { '…': '[unreadable]' };
 const WITHHELD: Fields = { '…': '[redaction failed]' };
 
@@ -43,15 +39,19 @@ export class Redactor {
   failures = 0;
   readonly #policy: RedactionPolicy | undefined;
   readonly #scrubber: SecretScrubber | undefined;
+  /** Marks made with a key differ, and tell ids apart. */
+  readonly #keepsIds: boolean;
 
   constructor({ policy, secrets, joinKey }: ResolvedRedaction) {
     this.#policy = policy;
     this.#scrubber = secrets ? new SecretScrubber(joinKey) : undefined;
+    this.#keepsIds = joinKey !== undefined;
   }
 
   input(input: EventInput): EventInput {
     const told = input.fields;
-    const isOpen = this.#policy !== undefined && told !== undefined && !OWN_EVENTS.has(input.event);
+    const isOpen =
+      this.#policy !== undefined && told !== undefined && !OWN_EVENTS.has(input.event) && !isReference(input);
     const allowed = isOpen ? this.#applyPolicy(told, LIFECYCLE_EVENTS.has(input.event)) : told;
     const allowedInput = allowed === told ? input : { ...input, fields: allowed };
     return this.#scrubber === undefined ? allowedInput : this.#scrubbed(this.#scrubber, allowedInput);
@@ -64,7 +64,8 @@ export class Redactor {
       const before = input[name];
       if (typeof before !== 'string') continue;
       const after = scrubber.text(before);
-      if (after !== before) result = { ...result, [name]: after };
+      if (after === before) continue;
+      result = { ...result, [name]: IS_ID.has(name) && !this.#keepsIds ? undefined : after };
     }
     const fields = input.fields && this.#scrubFields(scrubber, input.fields);
     return fields === input.fields ? result : { ...result, fields: withStepIds(input, fields!) };
@@ -96,6 +97,11 @@ export class Redactor {
       return hasStructure ? withStructure(WITHHELD, told) : WITHHELD;
     }
   }
+}
+
+/** All that it says is put back, and a policy that was written for the content would look for it in vain. */
+function isReference({ event, fields }: EventInput): boolean {
+  return event === REFERENCE && Object.keys(fields!).every((key) => key === 'transcript');
 }
 
 function isPayload(value: unknown): value is Record<string, unknown> {

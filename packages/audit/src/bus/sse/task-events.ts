@@ -17,7 +17,7 @@ export interface TaskEvents {
    * Answers a GET or HEAD request for the events of a task, and any other with 405. Never throws: what is wrong is an answer, as JSON with the
    * `code`.
    *
-   * @param taskId as the route has it; a string of 1 to 512 UTF-16 units, or the answer is 400.
+   * @param taskId as the route has it; a string of 1 to 256 UTF-16 units, or the answer is 400.
    */
   readonly handle: (request: IncomingMessage, response: ServerResponse, taskId: unknown) => void;
   /** Ends all responses; who comes later is answered 503. The bus stays open. Doing it again does nothing. */
