@@ -1,4 +1,4 @@
-import { createChain, seal } from '@spanledger/protocol';
+import { createChain, seal, sealTranscript } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import { describe, expect, it, vi } from 'vitest';
 import { createAuditPipeline, fanOutSink, memorySink } from '../src/index.ts';
@@ -105,6 +105,29 @@ describe('writing to several sinks', () => {
         }
       }
     }
+  });
+
+  it('lets transcripts through as they are stored: no one of them waits for another, nor for itself', async () => {
+    const answers: ((outcome: WriteOutcome) => void)[] = [];
+    const slow: AuditSink = {
+      ...puppet(),
+      writeTranscript: () => new Promise((resolve) => void answers.push(resolve)),
+    };
+    const kept = memorySink({ maxTranscriptBytes: 10_000 });
+    const sink = fanOutSink([slow, kept]);
+    const record = { producer: 'p', taskId: 't', kind: 'output', seq: 0n, ts: '2026-01-01T00:00:00.000000Z' } as const;
+    const transcript = sealTranscript({ ...record, content: 'x' }, { sha256, nonce: '0'.repeat(32) });
+    const [first, again] = [1, 2].map(() => sink.writeTranscript!(transcript));
+    answers[1]!({ status: 'stored' });
+    await turn();
+    expect(kept.transcripts).toHaveLength(1);
+    expect(await again).toEqual({ status: 'stored' });
+    // What the first has stored comes to the next before that is closed.
+    const closed = sink.close();
+    answers[0]!({ status: 'stored' });
+    await closed;
+    expect(await first).toEqual({ status: 'stored' });
+    expect(kept.transcripts).toHaveLength(2);
   });
 
   it('loses one event and no other when a sink in the middle fails it, and the ledger says which', async () => {

@@ -9,7 +9,7 @@ import type {
 } from '@spanledger/protocol';
 import { answerOf } from './answer-of.ts';
 import { closedOutcome } from './closed-outcome.ts';
-import { RunOrder } from './run-order.ts';
+import { OrderedHandover } from './ordered-handover.ts';
 
 /** For a sink to let go of its medium after its deadline has come, before the next one is closed. */
 const CLOSE_GRACE_MS = 250;
@@ -38,7 +38,7 @@ export function fanOutSink(sinks: readonly AuditSink[]): AuditSink {
 interface Stage {
   readonly sink: AuditSink;
   /** What is on its way from here to the next. */
-  readonly onward: RunOrder;
+  readonly onward: OrderedHandover;
   closed: boolean;
 }
 
@@ -52,7 +52,7 @@ class FanOutSink implements AuditSink {
   #closing: Promise<void> | undefined;
 
   constructor(sinks: readonly AuditSink[]) {
-    this.#stages = sinks.map((sink) => ({ sink, onward: new RunOrder(), closed: false }));
+    this.#stages = sinks.map((sink) => ({ sink, onward: new OrderedHandover(), closed: false }));
     this.#resuming = sinks.findIndex((sink) => sink.onResume !== undefined);
     const resuming = sinks[this.#resuming];
     if (resuming !== undefined) this.onResume = (listener) => resuming.onResume?.(listener);
@@ -68,7 +68,7 @@ class FanOutSink implements AuditSink {
     for (const [index, { sink, onward }] of this.#stages.entries()) {
       const answered = answerOf(() => sink.writeEvent(event, options));
       const isLast = index === this.#stages.length - 1;
-      const outcome = await (isLast ? answered : onward.through(event.runId, answered));
+      const outcome = await (isLast ? answered : onward.inOrder(event.runId, answered));
       if (outcome.status !== 'stored') return outcome;
       if (answer === undefined || index === this.#resuming) answer = outcome;
     }
@@ -89,12 +89,12 @@ class FanOutSink implements AuditSink {
     return this.#closing;
   }
 
-  /** To those that take transcripts. */
+  /** To those that take transcripts, which are in no order. */
   async #writeTranscript(transcript: SealedTranscript, options: WriteOptions | undefined): Promise<WriteOutcome> {
     if (this.#stages.every(({ closed }) => closed)) return closedOutcome(this.name);
     for (const { sink, onward } of this.#stages) {
       const answered = answerOf(async () => sink.writeTranscript?.(transcript, options) ?? STORED);
-      const outcome = await onward.through(transcript.digest, answered);
+      const outcome = await onward.atOnce(answered);
       if (outcome.status !== 'stored') return outcome;
     }
     return STORED;
