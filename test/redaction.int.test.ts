@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { DiagLogLevel, ROOT_CONTEXT, SpanStatusCode, diag } from '@opentelemetry/api';
+import { ROOT_CONTEXT, SpanStatusCode, diag } from '@opentelemetry/api';
 import type { Attributes, Span, Tracer } from '@opentelemetry/api';
 import { node } from '@opentelemetry/sdk-node';
 import { AuditSpanProcessor, audit, createAuditPipeline, openJournal, registerPipeline } from '@spanledger/audit';
@@ -21,6 +21,7 @@ import type { AuditSink, WriteOutcome } from '@spanledger/protocol';
 import { type NatsServer, startNats } from '@spanledger/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PlantedSecret, plantedSecrets } from '../packages/audit/test/redaction-support.ts';
+import { captureLog, leaked } from './support/captured-log.ts';
 import { readLedger } from './support/ledger.ts';
 
 /** Records whatever there is. */
@@ -211,28 +212,7 @@ async function transcripts(connection: Parameters<typeof readTranscripts>[0]): P
   return texts.join('\n');
 }
 
-function captureLog(): string[] {
-  const lines: string[] = [];
-  const log = (...parts: unknown[]): void => {
-    lines.push(
-      parts.map((part) => (part instanceof Error ? `${part.stack} ${String(part.cause)}` : String(part))).join(' '),
-    );
-  };
-  diag.setLogger(
-    { error: log, warn: log, info: log, debug: log, verbose: log },
-    { logLevel: DiagLogLevel.ALL, suppressOverrideMessage: true },
-  );
-  return lines;
-}
-
 function bytesIn(folder: string): string {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return files.map((file) => readFileSync(path.join(file.parentPath, file.name), 'latin1')).join('\n');
-}
-
-/** The shapes of those that can be read, in whole or in as much of them as is of use; as JSON writes them. */
-function leaked(secrets: readonly PlantedSecret[], text: string): string[] {
-  return secrets
-    .filter(({ secret }) => text.includes(secret.slice(0, 20)) || text.includes(secret.slice(-12)))
-    .map(({ shape }) => shape);
 }

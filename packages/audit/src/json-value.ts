@@ -1,3 +1,4 @@
+import { boundText } from '@spanledger/otel/internal';
 import type { JsonValue } from '@spanledger/protocol';
 import { BIGINT_MAX, isBinary, jsonNumber, keysOf, standIn } from './special-values.ts';
 
@@ -52,14 +53,6 @@ export function toFields(
   } catch {
     return { [REST_KEY]: '[unreadable]' };
   }
-}
-
-/** A string of at most `max` UTF-16 units and its truncation mark, without lone surrogates. */
-export function boundText(text: string, max: number = FIELD_LIMITS.stringMax): string {
-  if (text.length <= max) return text.toWellFormed();
-  // A pair is not cut in half.
-  const end = isHighSurrogate(text.charCodeAt(max - 1)) ? max - 1 : max;
-  return `${text.slice(0, end).toWellFormed()}…[truncated:${text.length - end}]`;
 }
 
 function jsonValue(value: unknown, budget: Budget): JsonValue | undefined {
@@ -164,8 +157,4 @@ function spend(budget: Budget, text: string): string {
 
 function truncated(count: number): string {
   return `…[truncated:${count}]`;
-}
-
-function isHighSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdbff;
 }

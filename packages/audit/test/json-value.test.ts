@@ -1,7 +1,8 @@
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FIELD_LIMITS, boundText, toFields } from '../src/json-value.ts';
+import { boundText } from '@spanledger/otel/internal';
+import { FIELD_LIMITS, toFields } from '../src/json-value.ts';
 
 const throwing = new Proxy(
   {},
@@ -140,7 +141,7 @@ describe('toFields', () => {
   it('cuts strings with a mark, and never through a surrogate pair', () => {
     expect(boundText('abcdef', 4)).toBe('abcd…[truncated:2]');
     expect(boundText('abc😀', 4)).toBe('abc…[truncated:2]');
-    expect(boundText('a\ud800b')).toBe('a\uFFFDb');
+    expect(boundText('a\ud800b', 4)).toBe('a\uFFFDb');
     expect(toFields({ a: 'x'.repeat(10_000_000) })).toEqual({ a: `${'x'.repeat(1024)}…[truncated:9998976]` });
   });
 

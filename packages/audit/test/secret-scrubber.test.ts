@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ASSIGNMENT, NAMED_SECRETS, WHOLE_SECRETS } from '../src/redaction/secret-patterns.ts';
-import { mayHoldSecret } from '../src/redaction/may-hold-secret.ts';
+import { ASSIGNMENT, NAMED_SECRETS, WHOLE_SECRETS } from '../../otel/src/redaction/secret-patterns.ts';
+import { mayHoldSecret } from '../../otel/src/redaction/may-hold-secret.ts';
 import { SecretScrubber } from '../src/redaction/secret-scrubber.ts';
 import { toFields } from '../src/json-value.ts';
 import { SHAPE_COUNT, plantedSecrets } from './redaction-support.ts';

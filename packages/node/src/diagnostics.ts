@@ -26,9 +26,10 @@ function print(namespace: string, ...words: unknown[]): void {
   process.stderr.write(`spanledger: ${words.map(asText).join(' ')}\n`);
 }
 
+/** One line, whatever there is in it: calls are left to those who set a logger. */
 function asText(word: unknown): string {
-  if (typeof word === 'string') return word;
-  return word instanceof Error ? word.message : inspect(word, { breakLength: Infinity });
+  const text = typeof word === 'string' ? word : inspect(word, { breakLength: Infinity });
+  return text.replace(/\n {4}at [^\n]*/g, '').replaceAll('\n', ' ');
 }
 
 function ignore(): void {}

@@ -89,7 +89,7 @@ describe('node --import @spanledger/node/register', () => {
       .toBe(20);
     service.child.kill('SIGTERM');
     expect(await service.ended()).toEqual({ code: 143, signal: null });
-    expect(service.stderr).toMatch(/NATS cannot be reached/);
+    expect(service.stderr).toMatch(/^spanledger: NATS cannot be reached at .*\n(spanledger: .*\n)*$/);
   });
 
   it.each([

@@ -1,8 +1,8 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { REPORT_EVENTS, parseEvent } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 import type { EventBus } from './create-event-bus.ts';
-import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 const decoder = new TextDecoder();

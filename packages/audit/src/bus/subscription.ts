@@ -1,11 +1,11 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { BusEvent, BusEventItem, BusItem } from './bus-event.ts';
 import type { ResolvedSubscription } from './bus-options.ts';
 import { passes } from './event-filter.ts';
 import type { EventKind } from './event-filter.ts';
 import { SubscriberBuffer } from './subscriber-buffer.ts';
-import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 

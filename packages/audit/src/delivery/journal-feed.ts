@@ -1,4 +1,5 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import type { SealedEvent } from '@spanledger/protocol';
 import type { OnLost } from '../journal/journal.ts';
 import type { JournaledEvent } from '../journal/journaled-event.ts';
@@ -172,7 +173,7 @@ export class JournalFeed implements DeliveryFeed {
       }
       this.#checkAgain();
     } catch (error) {
-      log.error('the journal could not be read, and is read again later:', error);
+      log.error('the journal could not be read, and is read again later:', loggable(error));
       // They are on the disk as well.
       this.#dropHeld();
       this.#readAgainLater(this.#next);

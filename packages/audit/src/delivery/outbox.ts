@@ -1,4 +1,5 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { within } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import type { Journal } from '../journal/journal.ts';
@@ -77,7 +78,8 @@ export class Outbox {
       this.feed!.appended(event, outcome.position);
       return outcome.position;
     }
-    if (!this.#journalRefuses) log.error('the journal refuses events, which are kept in memory only:', outcome.error);
+    if (!this.#journalRefuses)
+      log.error('the journal refuses events, which are kept in memory only:', loggable(outcome.error));
     this.#journalRefuses = true;
     // In memory it would overtake those that wait on the disk.
     return !this.feed!.isBehind && this.#keepInMemory(event, fromReserve) ? 0 : 'journal_full';

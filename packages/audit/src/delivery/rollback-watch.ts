@@ -1,6 +1,6 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
-import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 

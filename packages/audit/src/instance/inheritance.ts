@@ -1,4 +1,5 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import { backgroundPause } from '../journal/background-pause.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -66,7 +67,7 @@ export class Inheritance {
     if (this.#isLooking) return;
     this.#isLooking = true;
     this.#adoptAll()
-      .catch((error: unknown) => log.error('journals of dead processes could not be looked for:', error))
+      .catch((error: unknown) => log.error('journals of dead processes could not be looked for:', loggable(error)))
       .finally(() => (this.#isLooking = false));
   }
 
@@ -78,7 +79,7 @@ export class Inheritance {
       await this.#adopt(folder).catch((error: unknown) => {
         // Another process was faster.
         if (error instanceof SpanledgerError && error.code === 'SPANLEDGER_JOURNAL_LOCKED') return;
-        log.error(`the journal ${folder} of a dead process could not be taken over:`, error);
+        log.error(`the journal ${folder} of a dead process could not be taken over:`, loggable(error));
       });
     }
   }
@@ -88,7 +89,9 @@ export class Inheritance {
     this.#inherited.add(inherited);
     const settled = inherited
       .settle()
-      .catch((error: unknown) => log.error(`the end of the process of ${folder} could not be reported:`, error))
+      .catch((error: unknown) =>
+        log.error(`the end of the process of ${folder} could not be reported:`, loggable(error)),
+      )
       .finally(() => this.#unsettled.delete(settled));
     this.#unsettled.add(settled);
     await inherited.whenGiven();

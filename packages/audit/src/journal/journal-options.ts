@@ -1,4 +1,5 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
@@ -50,7 +51,7 @@ export function resolveJournalOptions(options: JournalOptions): ResolvedJournalO
   checkWhole('segmentBytes', segmentBytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
   checkWhole('maxBytes', maxBytes, SEGMENTS_MIN * segmentBytes, Number.MAX_SAFE_INTEGER);
   checkWhole('retentionMs', retentionMs, 0, Number.MAX_SAFE_INTEGER);
-  const onProblem = options.onProblem ?? ((error) => log.error(error.message, error));
+  const onProblem = options.onProblem ?? ((error) => log.error('the journal has a problem:', loggable(error)));
   return {
     directory,
     producer,

@@ -1,8 +1,8 @@
+import { boundText } from '@spanledger/otel/internal';
 import { formatTimestamp } from '@spanledger/protocol';
 import type { AuditEventDraft } from '@spanledger/protocol';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import type { EventInput } from '../event-input.ts';
-import { boundText } from '../json-value.ts';
 import { now } from './clock.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
 

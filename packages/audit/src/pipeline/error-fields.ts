@@ -1,5 +1,5 @@
+import { boundText } from '@spanledger/otel/internal';
 import type { JsonValue } from '@spanledger/protocol';
-import { boundText } from '../json-value.ts';
 
 /** Enough of a message to tell what went wrong. UTF-16 units. */
 const MESSAGE_MAX = 1024;

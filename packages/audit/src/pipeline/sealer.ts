@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError, UnsignedEventError, encodeSubject, isEventName, seal } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
 import type { EventInput } from '../event-input.ts';
-import { loggable } from '../redaction/loggable.ts';
 import { Signing } from '../signing/signing.ts';
 import { createEnvelope } from './envelope.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';

@@ -1,4 +1,5 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { within } from '@spanledger/protocol';
 import type { Outbox } from '../delivery/outbox.ts';
 import type { InstanceRun } from '../instance/instance-run.ts';
@@ -6,7 +7,6 @@ import type { LossReporter } from './loss-reporter.ts';
 import type { EventCounts } from './event-counts.ts';
 import type { Transcripts } from '../transcripts/transcripts.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
-import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 

@@ -1,7 +1,7 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { WriteOutcome } from '@spanledger/protocol';
-import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 

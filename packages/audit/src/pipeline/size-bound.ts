@@ -1,5 +1,5 @@
+import { boundText } from '@spanledger/otel/internal';
 import type { AuditEventDraft, JsonValue } from '@spanledger/protocol';
-import { boundText } from '../json-value.ts';
 
 /**
  * Everything of an event but its `fields`, at most, in bytes: 7 texts of 256 UTF-16 units and 5 of 128 that JSON may write

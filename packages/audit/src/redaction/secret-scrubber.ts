@@ -1,17 +1,8 @@
 import { createHmac } from 'node:crypto';
+import { SECRET_NAME, isMarked, plainMark, scrubText } from '@spanledger/otel/internal';
+import type { Mark } from '@spanledger/otel/internal';
 import type { JsonValue } from '@spanledger/protocol';
-import { mayHoldSecret } from './may-hold-secret.ts';
-import { ASSIGNMENT, NAMED_SECRETS, SECRET_NAME, WHOLE_SECRETS } from './secret-patterns.ts';
 
-/** What stands where a secret was. With a join key it is `[REDACTED:<16 hex>]`. */
-const REDACTED = '[REDACTED]';
-
-/** No text with a secret and its name is shorter. */
-const TEXT_MIN = 6;
-/** A value that may be a secret: shorter ones are words and numbers. */
-const RANDOM_MIN = 12;
-/** Bits for each character; English words have less, base64 and hex of this length more. */
-const ENTROPY_MIN = 2.8;
 /** I7: names come from rules, and from whoever emits; past this many they are matched again each time, as are longer ones. */
 const NAMES_MAX = 1024;
 const NAME_UNITS_MAX = 128;
@@ -29,16 +20,16 @@ interface FieldName {
  * nothing was found, which is nearly always.
  */
 export class SecretScrubber {
-  readonly #mark: (secret: string) => string;
+  readonly #mark: Mark;
   readonly #names = new Map<string, FieldName>();
 
-  /** @param joinKey equal secrets get equal marks, that nobody without the key can make. */
+  /** @param joinKey the mark is `[REDACTED:<16 hex>]` then: equal secrets get equal marks, that nobody without the key can make. */
   constructor(joinKey?: Uint8Array) {
-    this.#mark = joinKey === undefined ? () => REDACTED : (secret) => joinable(joinKey, secret);
+    this.#mark = joinKey === undefined ? plainMark : (secret) => joinable(joinKey, secret);
   }
 
   text(text: string): string {
-    return text.length < TEXT_MIN || !mayHoldSecret(text) ? text : this.#scrub(text);
+    return scrubText(text, this.#mark);
   }
 
   /** @param fields plain JSON, bounded in depth. */
@@ -80,7 +71,7 @@ export class SecretScrubber {
   #whole(value: JsonValue): JsonValue {
     if (typeof value === 'boolean' || value === null) return value;
     const text = typeof value === 'string' ? value : JSON.stringify(value);
-    return text.startsWith('[REDACTED') ? value : this.#mark(text);
+    return isMarked(text) ? value : this.#mark(text);
   }
 
   #name(key: string): FieldName {
@@ -90,44 +81,8 @@ export class SecretScrubber {
     if (this.#names.size < NAMES_MAX && key.length <= NAME_UNITS_MAX) this.#names.set(key, name);
     return name;
   }
-
-  #scrub(text: string): string {
-    let result = text;
-    for (const pattern of WHOLE_SECRETS) result = result.replace(pattern, this.#mark);
-    for (const pattern of NAMED_SECRETS)
-      result = result.replace(pattern, (...match) => this.#inside(match, groups(match)['secret']));
-    return result.replace(ASSIGNMENT, (...match) => {
-      const { certain, likely, double, single, bare } = groups(match);
-      const value = (double ?? single ?? bare)?.replace(/(?<!\\)\\+$/, '');
-      const isSecret = certain !== undefined || (likely !== undefined && value !== undefined && looksRandom(value));
-      return isSecret ? this.#inside(match, value) : match[0];
-    });
-  }
-
-  /** The secret is the last thing of a match, but for what is left of a quotation. */
-  #inside(match: readonly unknown[], secret: string | undefined): string {
-    const whole = String(match[0]);
-    if (!secret || secret.startsWith('[REDACTED')) return whole;
-    const at = whole.lastIndexOf(secret);
-    return whole.slice(0, at) + this.#mark(secret) + whole.slice(at + secret.length);
-  }
-}
-
-function groups(match: readonly unknown[]): Record<string, string | undefined> {
-  return match.at(-1) as Record<string, string | undefined>;
 }
 
 function joinable(key: Uint8Array, secret: string): string {
   return `[REDACTED:${createHmac('sha256', key).update(secret).digest('hex').slice(0, 16)}]`;
-}
-
-/** Long, of more than letters alone, and no character much more frequent than the others (Shannon). */
-function looksRandom(text: string): boolean {
-  if (text.length < RANDOM_MIN || !/\d/.test(text)) return false;
-  const sample = text.slice(0, 64);
-  const counts = new Map<string, number>();
-  for (const character of sample) counts.set(character, (counts.get(character) ?? 0) + 1);
-  let bits = 0;
-  for (const count of counts.values()) bits -= (count / sample.length) * Math.log2(count / sample.length);
-  return bits >= ENTROPY_MIN;
 }

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
@@ -74,7 +75,7 @@ export class KeyFile {
   }
 
   #complain(message: string): void {
-    if (message !== this.#complaint) log.error(`events are signed on with the key there was: ${message}`);
+    if (message !== this.#complaint) log.error(`events are signed on with the key there was: ${loggable(message)}`);
     this.#complaint = message;
   }
 

@@ -1,7 +1,7 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { JWKS_PATH, SpanledgerError } from '@spanledger/protocol';
 import { getPipeline } from '../pipeline/registry.ts';
-import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 

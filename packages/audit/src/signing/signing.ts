@@ -1,8 +1,8 @@
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { EnvelopeForm, SealOptions, UnsignedEventError } from '@spanledger/protocol';
 import type { SigningKeys } from './key-ring.ts';
-import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 

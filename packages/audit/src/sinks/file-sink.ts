@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { within } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import { closedOutcome } from './closed-outcome.ts';
@@ -118,8 +119,12 @@ class FileSink implements AuditSink {
 
   async #finish(): Promise<void> {
     await this.#writing;
-    await this.#file?.sync().catch((error: unknown) => log.error(`${this.#path} could not be synced`, error));
-    await this.#file?.close().catch((error: unknown) => log.error(`${this.#path} could not be closed`, error));
+    await this.#file
+      ?.sync()
+      .catch((error: unknown) => log.error(`${this.#path} could not be synced:`, loggable(error)));
+    await this.#file
+      ?.close()
+      .catch((error: unknown) => log.error(`${this.#path} could not be closed:`, loggable(error)));
   }
 }
 

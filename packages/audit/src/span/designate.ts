@@ -1,11 +1,11 @@
 import { SpanStatusCode } from '@opentelemetry/api';
 import type { Attributes } from '@opentelemetry/api';
+import { boundText } from '@spanledger/otel/internal';
 import { AUDIT_EVENT_ATTRIBUTE } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
 import { isApplicationEvent } from '../application-event.ts';
 import { eventInput } from '../event-input.ts';
 import type { EventInput, Place } from '../event-input.ts';
-import { boundText } from '../json-value.ts';
 import type { CompiledRules, EventContent, Match, StartRule } from '../rules/compile-rules.ts';
 import { recordFields } from '../rules/read-fields.ts';
 import type { SpanFaults } from './span-faults.ts';

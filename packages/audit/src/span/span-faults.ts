@@ -1,5 +1,5 @@
 import { diag } from '@opentelemetry/api';
-import { loggable } from '../redaction/loggable.ts';
+import { loggable } from '@spanledger/otel/internal';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 

@@ -1,8 +1,8 @@
 import { ROOT_CONTEXT, context, diag } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
+import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError, within } from '@spanledger/protocol';
 import type { AuditSink, SealedTranscript, WriteOutcome } from '@spanledger/protocol';
-import { loggable } from '../redaction/loggable.ts';
 import { answerOf } from '../sinks/answer-of.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });

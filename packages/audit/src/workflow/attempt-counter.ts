@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ROOT_CONTEXT, context, diag } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
+import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AttemptKey, AttemptRecord, AttemptStore } from '@spanledger/protocol';
 import { UnusableRecordError, checkRecord, checkRevision, newest } from './attempt-record.ts';
 import { processAttempts } from './memory-attempt-store.ts';
 import type { MemoryAttemptStore } from './memory-attempt-store.ts';
-import { loggable } from '../redaction/loggable.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 

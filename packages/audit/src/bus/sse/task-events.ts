@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { diag } from '@opentelemetry/api';
+import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { ErrorCode } from '@spanledger/protocol';
-import { loggable } from '../../redaction/loggable.ts';
 import { EventHub } from './event-hub.ts';
 import { isGone, openOutlet, whenGone, writeHead } from './response-outlet.ts';
 import { resolveTaskEvents } from './sse-options.ts';

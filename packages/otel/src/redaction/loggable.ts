@@ -1,7 +1,6 @@
-import { boundText } from '../json-value.ts';
-import { SecretScrubber } from './secret-scrubber.ts';
+import { boundText } from './bound-text.ts';
+import { scrubText } from './scrub-text.ts';
 
-const scrubber = new SecretScrubber();
 /** UTF-16 units: a message and some of its stack. */
 const LOGGED_MAX = 2048;
 /** An error, what caused it, what caused that. */
@@ -15,7 +14,7 @@ export function loggable(cause: unknown): string {
       texts.push(one instanceof Error ? (one.stack ?? one.message) : String(one));
       one = one instanceof Error ? one.cause : undefined;
     }
-    return scrubber.text(boundText(texts.join('\n[cause]: '), LOGGED_MAX));
+    return scrubText(boundText(texts.join('\n[cause]: '), LOGGED_MAX));
   } catch {
     return '[unreadable]';
   }
