@@ -149,7 +149,7 @@ export const NAME_HINT = new RegExp(
     '://[^\\s/?#@:"\'<>]{0,256}:[^\\s/]{0,512}(?:@|…)',
     BEARER,
     // The end of a name before `=` or `:` is where an assignment shows, and there are few of these.
-    `${NAMES}[\\w-]{0,28}[\\\\"\'\\]]{0,9}[ \\t]{0,4}[=:]`,
+    `${NAMES}[\\w-]{0,28}[\\\\"'\\]]{0,9}[ \\t]{0,4}[=:]`,
     'curl[ \\t]',
   ].join('|'),
 );
