@@ -28,6 +28,7 @@ interface Budget {
   left: number;
   /** The containers we are inside of. */
   readonly parents: object[];
+  readonly onCyclic: (() => void) | undefined;
 }
 
 /**
@@ -41,15 +42,17 @@ interface Budget {
  *   data becomes `[bytes:<size>]`; lone surrogates become U+FFFD.
  * - Marked: `…[truncated:<n>]`, `[cyclic]`, `[too deep]`, and `[unreadable]` for what throws when it is read.
  *
+ * @param onCyclic told of each value that holds itself, for those to whom a mark in its place is not enough.
  * @returns `undefined` if nothing is left.
  */
 export function toFields(
   input: Readonly<Record<string, unknown>> | undefined,
   limits: FieldLimits = FIELD_LIMITS,
+  onCyclic?: () => void,
 ): Record<string, JsonValue> | undefined {
   if (typeof input !== 'object' || input === null) return undefined;
   try {
-    return objectValue(input, { limits, left: limits.totalMax, parents: [input] });
+    return objectValue(input, { limits, left: limits.totalMax, parents: [input], onCyclic });
   } catch {
     return { [REST_KEY]: '[unreadable]' };
   }
@@ -79,7 +82,10 @@ function jsonValue(value: unknown, budget: Budget): JsonValue | undefined {
 
 function containerValue(value: object, budget: Budget): JsonValue | undefined {
   if (isBinary(value)) return spend(budget, `[bytes:${value.byteLength}]`);
-  if (budget.parents.includes(value)) return spend(budget, '[cyclic]');
+  if (budget.parents.includes(value)) {
+    budget.onCyclic?.();
+    return spend(budget, '[cyclic]');
+  }
   if (budget.parents.length > budget.limits.depthMax) return spend(budget, '[too deep]');
   budget.left -= SCALAR_COST;
   budget.parents.push(value);

@@ -147,6 +147,18 @@ describe('audit.write', () => {
     await expect(late).rejects.toMatchObject({ code: 'SPANLEDGER_NOT_DURABLE', message: /deadline of 20 ms/ });
   });
 
+  it('fails with SPANLEDGER_PAYLOAD for fields that hold themselves, and writes nothing, where audit.emit writes a mark', async () => {
+    const sink = memorySink();
+    begin({ sink });
+    const fields: Record<string, unknown> = { list: [1] };
+    (fields['list'] as unknown[]).push({ fields });
+    await expect(audit.write({ event: 'tool_exec', fields })).rejects.toMatchObject({ code: 'SPANLEDGER_PAYLOAD' });
+    audit.emit({ event: 'tool_exec', fields });
+    await getPipeline()?.flush();
+    const written = eventsOf(sink).filter(({ event }) => event === 'tool_exec');
+    expect(written.map((event) => event.fields)).toEqual([{ list: [1, { fields: '[cyclic]' }] }]);
+  });
+
   it('asks for the name of the event once: nobody gets one of the ledger’s own past the check', async () => {
     const sink = memorySink();
     begin({ sink });

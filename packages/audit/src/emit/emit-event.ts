@@ -4,7 +4,7 @@ import { SpanledgerError } from '@spanledger/protocol';
 import { isApplicationEvent, quoted } from '../application-event.ts';
 import { eventInput } from '../event-input.ts';
 import type { EventInput } from '../event-input.ts';
-import { toFields } from '../json-value.ts';
+import { FIELD_LIMITS, toFields } from '../json-value.ts';
 import { pipelineOrWarn } from '../pipeline/registry.ts';
 import { validReference } from '../span-reference.ts';
 
@@ -32,9 +32,10 @@ export function emitEvent(options: EmitOptions): string | undefined {
 /**
  * What the application tells, with the ids of the active span.
  *
+ * @param onCyclic see `toFields`.
  * @throws SpanledgerError `SPANLEDGER_EVENT`
  */
-export function applicationInput(options: EmitOptions): EventInput {
+export function applicationInput(options: EmitOptions, onCyclic?: () => void): EventInput {
   // Read once: a getter must not answer one thing to the check, and another to the ledger.
   const { event, time, durationMs } = options;
   if (!isApplicationEvent(event)) {
@@ -45,5 +46,5 @@ export function applicationInput(options: EmitOptions): EventInput {
   }
   // I6: also where there is none, whatever was given in the options.
   const span = validReference(trace.getActiveSpan()?.spanContext());
-  return eventInput(event, { time, span, durationMs }, options, toFields(options.fields));
+  return eventInput(event, { time, span, durationMs }, options, toFields(options.fields, FIELD_LIMITS, onCyclic));
 }

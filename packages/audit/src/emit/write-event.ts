@@ -24,12 +24,15 @@ const REASONS: ReadonlySet<ErrorCode> = new Set(['SPANLEDGER_SINK_CLOSED', 'SPAN
  * @returns the event id `<run_id>:<seq>`.
  * @throws SpanledgerError `SPANLEDGER_NO_SINK` if Spanledger is not started; `SPANLEDGER_SINK_CLOSED` if it is shut down, or was before the
  * event was stored; `SPANLEDGER_SINK_BACKPRESSURE` if there is no room for the event; `SPANLEDGER_NOT_DURABLE` if the deadline has passed,
- * or the event was refused or failed, with the `cause`; `SPANLEDGER_EVENT` and `SPANLEDGER_OPTION` before anything is recorded.
+ * or the event was refused or failed, with the `cause`; `SPANLEDGER_EVENT`, `SPANLEDGER_OPTION`, and
+ * `SPANLEDGER_PAYLOAD` for `fields` that hold themselves, before anything is recorded.
  */
 export async function writeEvent(options: WriteEventOptions): Promise<string> {
   const { durable, deadlineMs } = options;
   const durability = checkDurability({ durable, deadlineMs });
-  const input = applicationInput(options);
+  let isCyclic = false;
+  const input = applicationInput(options, () => (isCyclic = true));
+  if (isCyclic) throw new SpanledgerError('SPANLEDGER_PAYLOAD', 'nothing was written: the fields hold themselves');
   const pipeline = pipelineOrWarn();
   if (pipeline === undefined) {
     throw new SpanledgerError('SPANLEDGER_NO_SINK', 'the event cannot be written: Spanledger is not started');
