@@ -26,7 +26,7 @@ export interface FeedCounts {
 }
 
 const REPORTS: ReadonlySet<string> = new Set(REPORT_EVENTS);
-/** Listeners have their turn after so many: a batch from the server is more than their buffers hold. */
+/** Listeners have their turn after so many: what comes at once from the server is more than their buffers hold. */
 const IN_ONE_TURN = 64;
 
 /**
@@ -47,10 +47,16 @@ export async function feedBus(
   // By number and not by time: the server's clock is not ours.
   const fromSeq = (await lastSeq(connection, options.stream ?? AUDIT_STREAM)) + 1;
   onReady?.(fromSeq);
+  let inTurn = 0;
   for await (const batch of readAudit(connection, { ...options, fromSeq, live: true }).batches()) {
-    for (const [n, record] of batch.entries()) {
+    for (const record of batch) {
       if (options.signal?.aborted) return counts;
-      if (n > 0 && n % IN_ONE_TURN === 0) await turn();
+      // Counted over batches: several may come in one turn.
+      if (inTurn === IN_ONE_TURN) {
+        await turn();
+        inTurn = 0;
+      }
+      inTurn += 1;
       publish(bus, record, counts);
     }
   }
