@@ -92,11 +92,21 @@ class JetStreamSink implements AuditSink {
       'the JetStream sink was closed before the event was stored',
     );
     this.#publisher.stop(closed);
-    this.#closing ??= this.#publisher.idle().then(() => this.#release());
+    // It can be tried again.
+    this.#closing ??= this.#publisher
+      .idle()
+      .then(() => this.#release())
+      .catch((error: unknown) => {
+        this.#closing = undefined;
+        throw error;
+      });
     const fail = (): void => this.#publisher.fail(closed);
     const deadline = deadlineMs === undefined ? undefined : setTimeout(fail, timerMs(deadlineMs));
-    await this.#closing;
-    clearTimeout(deadline);
+    try {
+      await this.#closing;
+    } finally {
+      clearTimeout(deadline);
+    }
   }
 
   get #owned(): boolean {
