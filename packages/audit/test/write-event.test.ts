@@ -1,37 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { context } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { eventId } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { assertLedger, assertValidEvents } from '@spanledger/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  audit,
-  createAuditPipeline,
-  getPipeline,
-  memorySink,
-  openJournal,
-  registerPipeline,
-  workflow,
-} from '../src/index.ts';
-import type { AuditPipelineOptions } from '../src/index.ts';
+import { describe, expect, it } from 'vitest';
+import { audit, getPipeline, memorySink, openJournal, workflow } from '../src/index.ts';
+import { registeredPipelines } from './registered-pipeline.ts';
 import { eventsOf, gateSink } from './support.ts';
 
-let unregister = (): void => {};
-
-beforeAll(() => void context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()));
-afterAll(() => context.disable());
-afterEach(async () => {
-  const pipeline = getPipeline();
-  unregister();
-  await pipeline?.shutdown(2_000);
-});
-
-function begin(options: Omit<AuditPipelineOptions, 'producer'>): void {
-  unregister = registerPipeline(createAuditPipeline({ producer: 'svc', ...options }));
-}
+const { begin, leave } = registeredPipelines();
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -141,7 +119,7 @@ describe('audit.write', () => {
     begin({ sink: refusing });
     const refused = { code: 'SPANLEDGER_NOT_DURABLE', cause: error };
     await expect(audit.write({ event: 'task_accepted' })).rejects.toMatchObject(refused);
-    unregister();
+    leave();
     begin({ sink: gateSink() });
     const late = audit.write({ event: 'task_accepted', deadlineMs: 20 });
     await expect(late).rejects.toMatchObject({ code: 'SPANLEDGER_NOT_DURABLE', message: /deadline of 20 ms/ });

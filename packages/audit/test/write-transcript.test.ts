@@ -1,26 +1,13 @@
-import { context } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { eventId, readTranscript } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { assertLedger, assertValidEvents } from '@spanledger/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { audit, createAuditPipeline, fanOutSink, getPipeline, memorySink, registerPipeline } from '../src/index.ts';
+import { describe, expect, it } from 'vitest';
+import { audit, fanOutSink, getPipeline, memorySink } from '../src/index.ts';
 import type { MemorySink } from '../src/index.ts';
+import { registeredPipelines } from './registered-pipeline.ts';
 import { eventsOf, sha256 } from './support.ts';
 
-let unregister = (): void => {};
-
-beforeAll(() => void context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()));
-afterAll(() => context.disable());
-afterEach(async () => {
-  const pipeline = getPipeline();
-  unregister();
-  await pipeline?.shutdown(2_000);
-});
-
-function begin(sink: AuditSink): void {
-  unregister = registerPipeline(createAuditPipeline({ producer: 'svc', sink }));
-}
+const { begin, leave } = registeredPipelines();
 
 const taking = (): MemorySink => memorySink({ maxTranscriptBytes: 100_000_000 });
 const STORED = { status: 'stored' } as const;
@@ -40,7 +27,7 @@ function read(sink: MemorySink) {
 describe('audit.writeTranscript', () => {
   it('stores the transcript, and its digest is in the ledger', async () => {
     const sink = taking();
-    begin(sink);
+    begin({ sink });
     const content = '{"role":"user"}\n漢🐎'.repeat(20_000);
     const id = await audit.writeTranscript({ ...INPUT, sessionId: 's', requestId: 'r', seq: 2n ** 60n, content });
     const [{ event, reference, reading }] = read(sink) as [ReturnType<typeof read>[number]];
@@ -63,7 +50,7 @@ describe('audit.writeTranscript', () => {
 
   it('leaves a ledger that verifies when all content is erased', async () => {
     const sink = taking();
-    begin(sink);
+    begin({ sink });
     await audit.writeTranscript(INPUT);
     await audit.writeTranscript({ ...INPUT, kind: 'event_summary', content: { events: 2, counts: { llm_call: 2 } } });
     expect(read(sink).map(({ reading }) => reading.status)).toEqual(['ok', 'ok']);
@@ -74,7 +61,7 @@ describe('audit.writeTranscript', () => {
 
   it('is recorded in the order of the calls', async () => {
     const sink = taking();
-    begin(sink);
+    begin({ sink });
     await Promise.all(Array.from({ length: 50 }, (_, n) => audit.writeTranscript({ ...INPUT, seq: BigInt(n) })));
     expect(read(sink).map(({ reference }) => Number(reference.seq))).toEqual(Array.from({ length: 50 }, (_, n) => n));
   });
@@ -82,7 +69,7 @@ describe('audit.writeTranscript', () => {
   it('is off where nothing was told to take transcripts, and nothing is recorded', async () => {
     const sink = memorySink();
     await expect(audit.writeTranscript(INPUT)).rejects.toMatchObject({ code: 'SPANLEDGER_NO_SINK' });
-    begin(sink);
+    begin({ sink });
     await expect(audit.writeTranscript(INPUT)).rejects.toMatchObject({ code: 'SPANLEDGER_NO_SINK' });
     await getPipeline()?.flush();
     expect(sink.records).toEqual([]);
@@ -90,7 +77,7 @@ describe('audit.writeTranscript', () => {
 
   it('records nothing of one that cannot be sealed', async () => {
     const sink = taking();
-    begin(sink);
+    begin({ sink });
     await expect(audit.writeTranscript({ ...INPUT, taskId: '' })).rejects.toMatchObject({
       code: 'SPANLEDGER_TRANSCRIPT',
     });
@@ -100,7 +87,7 @@ describe('audit.writeTranscript', () => {
 
   it('fails when there is no room for it, and when the sink is closed', async () => {
     const sink = memorySink({ maxTranscriptBytes: 1_000 });
-    begin(sink);
+    begin({ sink });
     const content = 'x'.repeat(2_000);
     await expect(audit.writeTranscript({ ...INPUT, content })).rejects.toMatchObject({
       code: 'SPANLEDGER_SINK_BACKPRESSURE',
@@ -116,7 +103,7 @@ describe('audit.writeTranscript', () => {
       ...sink,
       writeTranscript: async ({ digest }: { digest: string }) => (stored.push(digest), STORED),
     };
-    unregister = registerPipeline(createAuditPipeline({ producer: 'svc', sink: counting, queueMaxBytes: 1 << 20 }));
+    begin({ sink: counting, queueMaxBytes: 1 << 20 });
     while (audit.emit({ event: 'filling', fields: { note: 'x'.repeat(1_000) } }) !== undefined);
     await expect(audit.writeTranscript(INPUT)).rejects.toMatchObject({ code: 'SPANLEDGER_SINK_BACKPRESSURE' });
     expect(stored).toEqual([]);
@@ -125,7 +112,7 @@ describe('audit.writeTranscript', () => {
 
   it('fails when the sink does not answer in time, and holds no more than its bound meanwhile', async () => {
     const silent = { ...memorySink(), writeTranscript: () => new Promise<never>(() => {}) };
-    begin(silent);
+    begin({ sink: silent });
     const late = audit.writeTranscript({ ...INPUT, deadlineMs: 200 });
     await expect(late).rejects.toMatchObject({
       code: 'SPANLEDGER_NOT_DURABLE',
@@ -139,11 +126,11 @@ describe('audit.writeTranscript', () => {
 
   it('goes to all of several sinks that take transcripts, in order, and not past one that does not store it', async () => {
     const [plain, first, full, last] = [memorySink(), taking(), memorySink({ maxTranscriptBytes: 1 }), taking()];
-    begin(fanOutSink([plain, first, last]));
+    begin({ sink: fanOutSink([plain, first, last]) });
     await audit.writeTranscript(INPUT);
     expect([first.transcripts.length, last.transcripts.length]).toEqual([1, 1]);
-    unregister();
-    begin(fanOutSink([first, full, last]));
+    leave();
+    begin({ sink: fanOutSink([first, full, last]) });
     await expect(audit.writeTranscript(INPUT)).rejects.toMatchObject({ code: 'SPANLEDGER_SINK_BACKPRESSURE' });
     expect([first.transcripts.length, last.transcripts.length]).toEqual([2, 1]);
     expect(fanOutSink([plain]).writeTranscript).toBeUndefined();

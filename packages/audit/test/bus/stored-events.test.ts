@@ -2,44 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { context, diag } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { diag } from '@opentelemetry/api';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { WorkflowSpanProcessor } from '@spanledger/otel';
 import { LEDGER_EVENTS, REPORT_EVENTS, TERMINAL_EVENTS, eventId } from '@spanledger/protocol';
 import type { AuditSink, WriteOutcome } from '@spanledger/protocol';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createEventBus } from '../../src/bus.ts';
 import type { BusEvent, EventBus } from '../../src/bus.ts';
-import {
-  AuditSpanProcessor,
-  audit,
-  createAuditPipeline,
-  getPipeline,
-  memorySink,
-  openJournal,
-  registerPipeline,
-  workflow,
-} from '../../src/index.ts';
-import type { AuditPipelineOptions } from '../../src/index.ts';
+import { AuditSpanProcessor, audit, createAuditPipeline, memorySink, openJournal, workflow } from '../../src/index.ts';
+import { registeredPipelines } from '../registered-pipeline.ts';
 import { eventsOf, gateSink, newScope } from '../support.ts';
 import { names, numbers, readAll } from './support.ts';
 
-let unregister = (): void => {};
-beforeAll(() => void context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()));
-afterAll(() => context.disable());
-afterEach(async () => {
-  diag.disable();
-  const pipeline = getPipeline();
-  unregister();
-  await pipeline?.shutdown(2_000);
-});
-
-function begin(options: Omit<AuditPipelineOptions, 'producer'>) {
-  const pipeline = createAuditPipeline({ producer: 'svc', ...options });
-  unregister = registerPipeline(pipeline);
-  return pipeline;
-}
+const { begin } = registeredPipelines();
+afterEach(() => diag.disable());
 
 /** A bus that notes what it is given, and what it is asked. */
 function notingBus({ listening = true, fails = false } = {}) {
