@@ -120,6 +120,7 @@ class Pipeline implements AuditPipeline {
       losses: this.#losses.open,
       signing: this.#sealer.signing,
       counts: this.#counts,
+      redactor: this.#redactor,
       transcripts: this.transcripts.health,
       sinkError: this.#sink.error,
       isShutDown: this.#shutdown !== undefined,

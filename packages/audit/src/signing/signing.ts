@@ -76,7 +76,7 @@ export class Signing {
       mode,
       ...(kid !== undefined && { kid }),
       healthy: problem === undefined,
-      ...(problem && { problem: problem.message }),
+      ...(problem && { problem: loggable(problem.message) }),
     };
   }
 
