@@ -27,11 +27,11 @@ export function joinSources(sources: readonly ContentSource[], contentMax: numbe
 }
 
 /** UTF-16 units of a text, or of the JSON of anything else. */
-export function unitsOf(value: unknown): number {
+function unitsOf(value: unknown): number {
   return typeof value === 'string' ? value.length : JSON.stringify(value).length;
 }
 
-export function tooLarge(units: number, contentMax: number): SpanledgerError {
+function tooLarge(units: number, contentMax: number): SpanledgerError {
   const message = `a content has ${units} UTF-16 units, and at most ${contentMax} are taken from a span`;
   return new SpanledgerError('SPANLEDGER_TRANSCRIPT', message);
 }
