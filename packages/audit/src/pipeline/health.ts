@@ -6,7 +6,7 @@ import type { Signing, SigningHealth } from '../signing/signing.ts';
 import type { ResolvedRedaction } from '../redaction/redaction-options.ts';
 import type { Redactor } from '../redaction/redactor.ts';
 import type { OpenLosses } from './open-losses.ts';
-import type { TranscriptHealth } from '../transcripts/transcripts.ts';
+import type { TranscriptHealth } from '../transcripts/transcript-writer.ts';
 import type { EventCounts } from './event-counts.ts';
 
 /** Something is on its way, and nothing has arrived for so long. */
