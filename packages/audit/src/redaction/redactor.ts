@@ -1,12 +1,10 @@
-import { diag } from '@opentelemetry/api';
 import { LEDGER_EVENTS, ORCHESTRATOR_EVENTS } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { EventInput } from '../event-input.ts';
 import { toFields } from '../json-value.ts';
 import { SecretScrubber } from './secret-scrubber.ts';
 import type { RedactionPolicy, ResolvedRedaction } from './redaction-options.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 type Fields = Readonly<Record<string, JsonValue>>;
 

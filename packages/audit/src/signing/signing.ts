@@ -1,10 +1,8 @@
-import { diag } from '@opentelemetry/api';
 import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { EnvelopeForm, SealOptions, UnsignedEventError } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { SigningKeys } from './key-ring.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** What is signed, and by whom. */
 export interface SigningOptions {
