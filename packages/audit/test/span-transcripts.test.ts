@@ -355,8 +355,8 @@ it('no event is too large for its digests', async () => {
   const fields = Object.fromEntries(
     Array.from({ length: 2_000 }, (_, i) => [`${'k'.repeat(100)}${i}`, 'v'.repeat(60)]),
   );
-  const said = [{ kind: 'input', content: 'I am Ann' }] as const;
-  subject.pipeline.emit(newScope(), { event: 'llm_call', fields, said });
+  const content = [{ kind: 'input', content: 'I am Ann' }] as const;
+  subject.pipeline.emit(newScope(), { event: 'llm_call', fields, content });
   const [event] = await subject.events();
   expect(JSON.stringify(event)).toContain('truncated');
   expect(contentsOf(subject, event!)).toEqual({ input: 'I am Ann' });
@@ -424,6 +424,33 @@ describe('what cannot be stored', () => {
     expect(shed).toBe(2 * subject.pipeline.health().losses.events);
     expect(shed).toBeGreaterThan(0);
     gate.open();
+    await subject.pipeline.shutdown(5_000);
+  });
+
+  it('is counted once, also where it could not be sealed and its event is lost', async () => {
+    captureLog();
+    const gate = gateSink();
+    const sink = { ...memorySink({ maxTranscriptBytes: 1_000_000 }), writeEvent: gate.writeEvent.bind(gate) };
+    const policy = (payload: Record<string, unknown>): Record<string, unknown> => {
+      if (payload['kind'] === 'output') throw new Error('not this one');
+      return payload;
+    };
+    const limits = { queueMaxBytes: 16 * 32_768, eventMaxBytes: 32_768 };
+    const subject = on({ pipelineOptions: { sink, redaction: { policy }, ...limits } });
+    const context = inRun();
+    for (let i = 0; i < 2_000; i += 1) {
+      subject.tracer.startSpan('chat m', { attributes: { ...CHAT, ...MESSAGES } }, context).end();
+    }
+    const { losses } = subject.pipeline.health();
+    gate.open();
+    expect(await subject.pipeline.flush()).toBe(true);
+    const { stored, shed, unsealed } = subject.pipeline.health().transcripts!;
+    expect(losses.events).toBeGreaterThan(0);
+    expect({ stored, shed, unsealed }).toEqual({
+      stored: 2_000 - losses.events,
+      shed: 2 * losses.events,
+      unsealed: 2_000 - losses.events,
+    });
     await subject.pipeline.shutdown(5_000);
   });
 

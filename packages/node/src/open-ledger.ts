@@ -27,8 +27,8 @@ export function openLedger({ sink, nats, producer, transcripts }: ResolvedConfig
   return sink ?? (nats === undefined ? openFile(producer) : openJetStream(nats, producer, transcripts?.stream));
 }
 
-/** @param said the stream of transcripts, if they are turned on. */
-function openJetStream(nats: ResolvedNats, producer: string, said: StreamOptions | undefined): AuditSink {
+/** @param transcripts their stream, if they are turned on. */
+function openJetStream(nats: ResolvedNats, producer: string, transcripts: StreamOptions | undefined): AuditSink {
   const { stream } = nats;
   const open = async (signal: AbortSignal, make: (opened: NatsConnectionLike) => Promise<void>) => {
     const opened = await connectQuietly(nats, producer, signal);
@@ -45,27 +45,27 @@ function openJetStream(nats: ResolvedNats, producer: string, said: StreamOptions
     connection: (signal) => quietly(() => open(signal, makeEvents)),
     ...(stream?.stream !== undefined && { stream: stream.stream }),
     onAlarm: (error) => logger.error(loggable(error.message)),
-    ...(said && { transcripts: ofTranscripts(said, open) }),
+    ...(transcripts && { transcripts: ofTranscripts(transcripts, open) }),
   });
   return sink;
 }
 
 /** With a connection of their own, and a stream that is asked for again once there was trouble. */
 function ofTranscripts(
-  said: StreamOptions,
+  stream: StreamOptions,
   open: (signal: AbortSignal, make: (opened: NatsConnectionLike) => Promise<void>) => Promise<NatsConnectionLike>,
 ): TranscriptSinkOptions {
   let troubled = false;
   const make = (opened: NatsConnectionLike): Promise<void> =>
     makeStream(
       opened,
-      () => ensureTranscriptStream(opened, said),
+      () => ensureTranscriptStream(opened, stream),
       () => troubled,
       'transcripts: ',
     );
   return {
     connection: (signal) => quietly(() => open(signal, make)),
-    ...(said.stream !== undefined && { stream: said.stream }),
+    ...(stream.stream !== undefined && { stream: stream.stream }),
     onAlarm: (error) => {
       troubled = true;
       logger.error(`transcripts: ${loggable(error.message)}`);

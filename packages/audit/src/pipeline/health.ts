@@ -3,7 +3,7 @@ import type { Outbox } from '../delivery/outbox.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Signing, SigningHealth } from '../signing/signing.ts';
 import type { OpenLosses } from './open-losses.ts';
-import type { TranscriptHealth } from '../transcripts/transcripts.ts';
+import type { TranscriptHealth } from '../transcripts/transcript-writer.ts';
 import type { EventCounts } from './event-counts.ts';
 
 /** Something is on its way, and nothing has arrived for so long. */

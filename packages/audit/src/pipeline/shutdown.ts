@@ -5,7 +5,7 @@ import type { Outbox } from '../delivery/outbox.ts';
 import type { InstanceRun } from '../instance/instance-run.ts';
 import type { LossReporter } from './loss-reporter.ts';
 import type { EventCounts } from './event-counts.ts';
-import type { Transcripts } from '../transcripts/transcripts.ts';
+import type { TranscriptWriter } from '../transcripts/transcript-writer.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
 
 const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
@@ -19,7 +19,7 @@ export interface ShutdownParts extends Pick<
   'producer' | 'sink' | 'journal' | 'attempts' | 'signing'
 > {
   readonly outbox: Outbox;
-  readonly transcripts: Transcripts;
+  readonly transcripts: TranscriptWriter;
   readonly losses: LossReporter;
   readonly instanceRun: InstanceRun;
   readonly counts: EventCounts;

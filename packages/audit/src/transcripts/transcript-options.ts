@@ -1,7 +1,7 @@
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 
-/** What is kept of what GenAI spans say. */
+/** What is kept of the content of GenAI spans. */
 export interface TranscriptOptions {
   /**
    * The largest input or output that is taken from a span, in UTF-16 units of its texts: it is read, redacted and hashed inside the

@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { SpanEventView, SpanView } from '../span/span-view.ts';
-import { joinSources, parsed } from './said.ts';
-import type { Said, SaidSource } from './said.ts';
+import { joinSources, parsed } from './genai-content.ts';
+import type { ContentSource, GenAiContent } from './genai-content.ts';
 
 const SYSTEM = 'gen_ai.system_instructions';
 const DETAILS = 'gen_ai.client.inference.operation.details';
@@ -15,11 +15,11 @@ const PLACES = {
   output: { messages: 'gen_ai.output.messages', text: 'gen_ai.completion', event: 'gen_ai.content.completion' },
 } as const;
 
-type Kind = Said['kind'];
+type Kind = GenAiContent['kind'];
 type Place = (typeof PLACES)[Kind];
 
 /**
- * What a GenAI span says of a model's input and output, by OpenTelemetry's conventions. Of each, the first form there is:
+ * The content of a GenAI span: a model's input and output, by OpenTelemetry's conventions. Of each, the first form there is:
  *
  * 1. attributes `gen_ai.input.messages`, `gen_ai.output.messages`; or the same on a span event `gen_ai.client.inference.operation.details`;
  * 2. attributes `gen_ai.prompt`, `gen_ai.completion`; also one for each member: `gen_ai.prompt.0.role`;
@@ -30,20 +30,24 @@ type Place = (typeof PLACES)[Kind];
  *
  * @param failed told of what is too large, or cannot be read; it is left out.
  */
-export function saidBySpan(span: SpanView, contentMax: number, failed: (cause: unknown) => void): readonly Said[] {
-  const said: Said[] = [];
+export function contentOfSpan(
+  span: SpanView,
+  contentMax: number,
+  failed: (cause: unknown) => void,
+): readonly GenAiContent[] {
+  const found: GenAiContent[] = [];
   for (const kind of ['input', 'output'] as const) {
     try {
       const sources = sourcesOf(kind, span);
-      if (sources.length > 0) said.push({ kind, content: joinSources(sources, contentMax) });
+      if (sources.length > 0) found.push({ kind, content: joinSources(sources, contentMax) });
     } catch (error) {
       failed(error);
     }
   }
-  return said;
+  return found;
 }
 
-function sourcesOf(kind: Kind, { attributes, events }: SpanView): readonly SaidSource[] {
+function sourcesOf(kind: Kind, { attributes, events }: SpanView): readonly ContentSource[] {
   const place = PLACES[kind];
   const details = events.length > 0 ? events.find(({ name }) => name === DETAILS)?.attributes : undefined;
   const sources =
@@ -56,19 +60,19 @@ function sourcesOf(kind: Kind, { attributes, events }: SpanView): readonly SaidS
   return isThere(system) ? [{ role: 'system', value: system }, ...sources] : sources;
 }
 
-const NONE: readonly SaidSource[] = [];
+const NONE: readonly ContentSource[] = [];
 
 function isThere(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }
 
-function valueOf(attributes: Attributes | undefined, key: string): readonly SaidSource[] | undefined {
+function valueOf(attributes: Attributes | undefined, key: string): readonly ContentSource[] | undefined {
   const value = attributes?.[key];
   return isThere(value) ? [{ value }] : undefined;
 }
 
 /** `gen_ai.prompt.0.role`, `gen_ai.prompt.0.content`, `gen_ai.completion.0.tool_calls.0.name`, …, as some instrumentations have them. */
-function flattened(attributes: Attributes, { text }: Place): readonly SaidSource[] | undefined {
+function flattened(attributes: Attributes, { text }: Place): readonly ContentSource[] | undefined {
   if (!(`${text}.0.role` in attributes) && !(`${text}.0.content` in attributes)) return undefined;
   const messages = new Map<number, Record<string, unknown>>();
   for (const [key, value] of Object.entries(attributes)) {
@@ -85,12 +89,12 @@ function flattened(attributes: Attributes, { text }: Place): readonly SaidSource
   return [...messages].sort(([a], [b]) => a - b).map(([, value]) => ({ value }));
 }
 
-function contentEvent(events: readonly SpanEventView[], { text, event }: Place): readonly SaidSource[] | undefined {
+function contentEvent(events: readonly SpanEventView[], { text, event }: Place): readonly ContentSource[] | undefined {
   const sources = events.flatMap(({ name, attributes }) => (name === event ? (valueOf(attributes, text) ?? []) : []));
   return sources.length > 0 ? sources : undefined;
 }
 
-function messageEvents(events: readonly SpanEventView[], kind: Kind): readonly SaidSource[] {
+function messageEvents(events: readonly SpanEventView[], kind: Kind): readonly ContentSource[] {
   return events.flatMap(({ name, attributes = {} }) => {
     const role = kind === 'output' ? (name === 'gen_ai.choice' ? 'assistant' : undefined) : MESSAGE.exec(name)?.[1];
     return role === undefined ? [] : [{ role, value: messageOf(attributes) }];
@@ -105,7 +109,7 @@ function messageOf(attributes: Attributes): unknown {
   return Object.fromEntries(members.map(([key, value]) => [key, memberOf(key, value)]));
 }
 
-/** A nested member is JSON, because an attribute cannot be an object; what was said is a text, whatever it looks like. */
+/** A nested member is JSON, because an attribute cannot be an object; content is a text, whatever it looks like. */
 function memberOf(key: string, value: unknown): unknown {
   const isNested = (key === 'message' || key === 'tool_calls') && typeof value === 'string';
   return isNested ? (parsed(value) ?? value) : value;
