@@ -87,7 +87,7 @@ describe.each(['fastify4', 'fastify'])('failClosed on %s', (version) => {
     const stored = memorySink();
     const sink: AuditPipelineOptions['sink'] = {
       name: 'held',
-      writeEvent: (event) => released.then(() => stored.writeEvent(event)),
+      writeEvent: (event) => released.then(async () => stored.writeEvent(event)),
       close: () => stored.close(),
     };
     const pipeline = createAuditPipeline({ producer: 'svc', sink, eventMaxBytes: 32_768, queueMaxBytes: 16 * 32_768 });

@@ -1,5 +1,5 @@
 import type { PubAck } from './pub-ack.ts';
-import type { Entry } from './publish-queue.ts';
+import type { PendingWrite } from './pending-write.ts';
 
 /** Said once in so many milliseconds: it is somebody else who decides how often it happens. */
 const CONTRADICTION_PAUSE_MS = 5_000;
@@ -13,8 +13,8 @@ export class AckCheck {
    * Whether something is stored under the event's id that we never published: our publish was dropped for it. Asked once
    * for an event; after that it has an id that nobody can know.
    */
-  isIdTaken(entry: Entry, ack: Extract<PubAck, { status: 'stored' }>): boolean {
-    return ack.duplicate === true && entry.publishes === 1 && !entry.again && entry.idSuffix === '';
+  isIdTaken(write: PendingWrite, ack: Extract<PubAck, { status: 'stored' }>): boolean {
+    return ack.duplicate === true && write.publishes === 1 && !write.again && write.idSuffix === '';
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { PublishHeaders } from './publish-headers.ts';
-import type { Entry } from './publish-queue.ts';
+import type { PendingWrite } from './pending-write.ts';
 import type { PublishSubject } from './publish-subject.ts';
 
 /** The last step before the connection: one event as one publish. P1, P4 */
@@ -22,11 +22,11 @@ export class EventSender {
   }
 
   /** @throws whatever the connection throws. */
-  send(connection: NatsConnectionLike, entry: Entry, reply: string): void {
-    if (entry.publishes > 0) this.#retries += 1;
-    entry.publishes += 1;
-    this.#headers.for(entry.event, entry.idSuffix);
+  send(connection: NatsConnectionLike, write: PendingWrite, reply: string): void {
+    if (write.publishes > 0) this.#retries += 1;
+    write.publishes += 1;
+    this.#headers.for(write.event, write.idSuffix);
     this.#options.reply = reply;
-    connection.publish(this.#subject.of(entry.event), entry.event.bytes, this.#options);
+    connection.publish(this.#subject.of(write.event), write.event.bytes, this.#options);
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AUDIT_STREAM, SpanledgerError, TRANSCRIPT_STREAM, timerMs } from '@spanledger/protocol';
-import type { AuditSink, SealedEvent, SinkStatus, WriteOptions, WriteOutcome } from '@spanledger/protocol';
+import type { AuditSink, PendingOutcome, SealedEvent, SinkStatus, WriteOptions } from '@spanledger/protocol';
 import { Alarms } from './alarms.ts';
 import type { ConnectionSource } from './connection-source.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
@@ -74,7 +74,7 @@ class JetStreamSink implements AuditSink {
     void this.#open();
   }
 
-  writeEvent(event: SealedEvent, options?: WriteOptions): Promise<WriteOutcome> {
+  writeEvent(event: SealedEvent, options?: WriteOptions): PendingOutcome {
     return this.#publisher.write(event, options?.again === true);
   }
 

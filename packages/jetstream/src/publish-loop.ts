@@ -11,7 +11,7 @@ import { refused } from './outcomes.ts';
 import { ParkedEvents } from './parked-events.ts';
 import { PubAckReader } from './pub-ack.ts';
 import { PublishQueue } from './publish-queue.ts';
-import type { Entry } from './publish-queue.ts';
+import type { PendingWrite } from './pending-write.ts';
 import type { PublishSubject } from './publish-subject.ts';
 import { PublishWatchdog } from './publish-watchdog.ts';
 import type { Watched } from './publish-watchdog.ts';
@@ -74,8 +74,8 @@ export class PublishLoop implements LinkListener, ReplyListener, Watched {
     return { problem: this.#doubt.problem ?? this.#parked.problem, retries: this.#sender.retries };
   }
 
-  offer(entry: Entry): void {
-    this.#queue.push(entry);
+  offer(write: PendingWrite): void {
+    this.#queue.push(write);
     this.#pump();
   }
 
@@ -98,7 +98,7 @@ export class PublishLoop implements LinkListener, ReplyListener, Watched {
   }
 
   /** Gives up, and hands out everything without an outcome. */
-  takeAll(problem: SpanledgerError): Entry[] {
+  takeAll(problem: SpanledgerError): PendingWrite[] {
     this.#doubt.open(problem, false);
     return [...this.#parked.takeOut(), ...this.#queue.removeWhere(() => true)];
   }
@@ -132,20 +132,20 @@ export class PublishLoop implements LinkListener, ReplyListener, Watched {
   }
 
   onReply(token: number, data: Uint8Array): void {
-    const entry = this.#queue.get(token);
-    if (entry === undefined) {
+    const write = this.#queue.get(token);
+    if (write === undefined) {
       if (this.#queue.isSettled(token)) this.#contradicted('there were two answers to one publish');
       return;
     }
     const ack = this.#acks.read(data);
     if (ack.status === 'retry') return this.#doubtAbout(ack.reason, ack.full !== true);
     if (ack.status === 'refused') this.#refuse(token, ack.reason);
-    else if (this.#ackCheck.isIdTaken(entry, ack)) this.#useAnotherId(token);
+    else if (this.#ackCheck.isIdTaken(write, ack)) this.#useAnotherId(token);
     else if (this.#ackCheck.isBackwards(ack)) this.#publishAgain(token);
     else {
       this.#queue.remove(token);
       if (this.#doubt.problem !== undefined) this.#endDoubt();
-      entry.answer(ack);
+      write.answer(ack);
       this.#tellIfEmpty();
     }
     this.#pump();
@@ -158,8 +158,8 @@ export class PublishLoop implements LinkListener, ReplyListener, Watched {
 
   /** P3: what is stored under the event's id is not ours. */
   #useAnotherId(token: number): void {
-    const entry = this.#queue.remove(token)!;
-    this.#queue.push({ ...entry, publishes: 0, idSuffix: `:${crypto.randomUUID()}` });
+    const write = this.#queue.remove(token)!;
+    this.#queue.push(Object.assign(write, { publishes: 0, idSuffix: `:${crypto.randomUUID()}` }));
     this.#options.alarms.raise(
       'SPANLEDGER_STREAM',
       'an event was a duplicate when it was published for the first time: somebody uses our message ids',
@@ -241,10 +241,10 @@ export class PublishLoop implements LinkListener, ReplyListener, Watched {
 
   /** A denied publish is never acknowledged. The events of its subject are parked; the others go on. */
   onPublishDenied(subject: string): void {
-    const entries = this.#queue.removeWhere((event) => this.#subject.of(event) === subject);
-    if (entries.length === 0) return;
+    const writes = this.#queue.removeWhere((event) => this.#subject.of(event) === subject);
+    if (writes.length === 0) return;
     const message = `publishing on ${subject} is not permitted`;
-    this.#parked.park(entries, this.#options.alarms.raise('SPANLEDGER_REFUSED', message));
+    this.#parked.park(writes, this.#options.alarms.raise('SPANLEDGER_REFUSED', message));
     this.#settle();
     this.#pump();
   }

@@ -1,16 +1,5 @@
-import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
-
-/** An event on its way, and whom to tell what became of it. */
-export interface Entry {
-  readonly event: SealedEvent;
-  readonly answer: (outcome: WriteOutcome) => void;
-  /** The caller may have written it before. */
-  readonly again: boolean;
-  /** How often it was published, with this suffix. */
-  publishes: number;
-  /** Of its message id; mostly empty. */
-  idSuffix: string;
-}
+import type { SealedEvent } from '@spanledger/protocol';
+import type { PendingWrite } from './pending-write.ts';
 
 /**
  * The events that have no outcome yet, in writing order, and two cursors: below `base` everything has one, below `next`
@@ -19,7 +8,7 @@ export interface Entry {
  * A ring that doubles when it is full: bounded by what the caller keeps open.
  */
 export class PublishQueue {
-  #ring: (Entry | undefined)[] = Array.from({ length: 1_024 });
+  #ring: (PendingWrite | undefined)[] = Array.from({ length: 1_024 });
   #base = 0;
   #next = 0;
   #end = 0;
@@ -41,15 +30,15 @@ export class PublishQueue {
     return this.#base < this.#next;
   }
 
-  push(entry: Entry): void {
+  push(write: PendingWrite): void {
     if (this.#end - this.#base === this.#ring.length) this.#grow();
-    this.#ring[this.#end & (this.#ring.length - 1)] = entry;
+    this.#ring[this.#end & (this.#ring.length - 1)] = write;
     this.#end += 1;
     this.#size += 1;
   }
 
-  /** The entry of a token; `undefined` if it has its outcome. */
-  get(token: number): Entry | undefined {
+  /** The write of a token; `undefined` if it has its outcome. */
+  get(token: number): PendingWrite | undefined {
     if (!(token >= this.#base && token < this.#end)) return undefined;
     return this.#ring[token & (this.#ring.length - 1)];
   }
@@ -70,15 +59,15 @@ export class PublishQueue {
   }
 
   /** Takes an event out: it has its outcome. */
-  remove(token: number): Entry | undefined {
-    const entry = this.get(token);
-    if (entry === undefined) return undefined;
+  remove(token: number): PendingWrite | undefined {
+    const write = this.get(token);
+    if (write === undefined) return undefined;
     const mask = this.#ring.length - 1;
     this.#ring[token & mask] = undefined;
     this.#size -= 1;
     while (this.#base < this.#end && this.#ring[this.#base & mask] === undefined) this.#base += 1;
     if (this.#next < this.#base) this.#next = this.#base;
-    return entry;
+    return write;
   }
 
   /** Go-back-N: everything without an outcome is published again, in order. */
@@ -88,26 +77,26 @@ export class PublishQueue {
   }
 
   /** Takes out what matches, in order. */
-  removeWhere(matches: (event: SealedEvent) => boolean): Entry[] {
-    const entries: Entry[] = [];
+  removeWhere(matches: (event: SealedEvent) => boolean): PendingWrite[] {
+    const writes: PendingWrite[] = [];
     this.#onceFrom = Math.max(this.#onceFrom, this.#next);
     for (let token = this.#base; token < this.#end; token += 1) {
-      const entry = this.get(token);
-      if (entry === undefined || !matches(entry.event)) continue;
+      const write = this.get(token);
+      if (write === undefined || !matches(write.event)) continue;
       this.remove(token);
-      entries.push(entry);
+      writes.push(write);
     }
-    return entries;
+    return writes;
   }
 
   /** Everything gets a new token, behind these: in order, and nothing of it is published. */
-  requeue(first: readonly Entry[]): void {
-    for (const entry of [...first, ...this.removeWhere(() => true)]) this.push(entry);
+  requeue(first: readonly PendingWrite[]): void {
+    for (const write of [...first, ...this.removeWhere(() => true)]) this.push(write);
   }
 
   #grow(): void {
     const old = this.#ring;
-    const ring: (Entry | undefined)[] = Array.from({ length: old.length * 2 });
+    const ring: (PendingWrite | undefined)[] = Array.from({ length: old.length * 2 });
     for (let token = this.#base; token < this.#end; token += 1) {
       ring[token & (ring.length - 1)] = old[token & (old.length - 1)];
     }

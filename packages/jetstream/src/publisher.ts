@@ -1,7 +1,8 @@
-import type { SealedEvent, SinkStatus, SpanledgerError, WriteOutcome } from '@spanledger/protocol';
+import type { PendingOutcome, SealedEvent, SinkStatus, SpanledgerError } from '@spanledger/protocol';
 import type { Alarms } from './alarms.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { refused } from './outcomes.ts';
+import { PendingWrite } from './pending-write.ts';
 import { PublishLoop } from './publish-loop.ts';
 import { PublishSubject } from './publish-subject.ts';
 
@@ -29,13 +30,15 @@ export class Publisher {
   }
 
   /** Never throws. */
-  write(event: SealedEvent, again: boolean): Promise<WriteOutcome> {
+  write(event: SealedEvent, again: boolean): PendingOutcome {
     if (this.#stopped) return Promise.resolve({ status: 'failed', error: this.#stopped });
     const subject = this.#subject.of(event);
     if (!this.#subject.isPublishable(subject)) {
       return Promise.resolve(refused(`${subject.slice(0, 100)} is not a subject`));
     }
-    return new Promise((answer) => this.#loop.offer({ event, answer, again, publishes: 0, idSuffix: '' }));
+    const write = new PendingWrite(event, again);
+    this.#loop.offer(write);
+    return write;
   }
 
   status(): SinkStatus {
@@ -61,7 +64,7 @@ export class Publisher {
   /** Takes nothing more, and answers `failed` to everything without an outcome. */
   fail(error: SpanledgerError): void {
     this.#stopped ??= error;
-    for (const { answer } of this.#loop.takeAll(error)) answer({ status: 'failed', error });
+    for (const write of this.#loop.takeAll(error)) write.answer({ status: 'failed', error });
     this.#onIdle();
   }
 

@@ -1,15 +1,10 @@
 import type { SealedEvent } from '@spanledger/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { PendingWrite } from '../src/pending-write.ts';
 import { PublishQueue } from '../src/publish-queue.ts';
 
-const entry = (seq: number) => ({
-  event: { seq } as SealedEvent,
-  answer: () => {},
-  again: false,
-  publishes: 0,
-  idSuffix: '',
-});
+const write = (seq: number) => new PendingWrite({ seq } as SealedEvent, false);
 const WINDOW = 8;
 
 describe('PublishQueue', () => {
@@ -35,7 +30,7 @@ describe('PublishQueue', () => {
           if (command.kind === 'push') {
             for (let i = 0; i < command.count; i += 1) {
               open.push(nextSeq);
-              queue.push(entry(nextSeq++));
+              queue.push(write(nextSeq++));
             }
           } else if (command.kind === 'publish') {
             for (let token = queue.advance(WINDOW); token >= 0; token = queue.advance(WINDOW)) {
@@ -69,7 +64,7 @@ describe('PublishQueue', () => {
 
   it('takes out what matches, and puts it in front again', () => {
     const queue = new PublishQueue();
-    for (let seq = 1; seq <= 6; seq += 1) queue.push(entry(seq));
+    for (let seq = 1; seq <= 6; seq += 1) queue.push(write(seq));
     const even = queue.removeWhere(({ seq }) => seq % 2 === 0);
     expect(queue.size).toBe(3);
     queue.requeue(even);

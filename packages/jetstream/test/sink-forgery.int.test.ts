@@ -1,4 +1,5 @@
 import { messageId } from '@spanledger/protocol';
+import type { PendingOutcome } from '@spanledger/protocol';
 import { headers } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { startNats } from '@spanledger/testkit';
@@ -65,7 +66,7 @@ it('alarms and looks back when one publish is answered twice', async () => {
   const connection = await connectNats({ servers: server.url });
   const { sink, write, alarms } = watchedSink({ connection });
   const run = sealRun(1);
-  const looks: Promise<unknown>[] = [];
+  const looks: PendingOutcome[] = [];
   sink.onResume!(() => looks.push(sink.writeEvent(run[0]!, { again: true })));
   const stop = await forge(watching, (publish) => (publish === 1 ? 1 : undefined));
   await write(run);
@@ -84,7 +85,7 @@ it('does not believe an acknowledgement that an earlier one contradicts, and let
   const connection = await connectNats({ servers: server.url });
   const { sink, write, alarms } = watchedSink({ connection });
   const [lost, ...rest] = sealRun(6);
-  const looks: Promise<unknown>[] = [];
+  const looks: PendingOutcome[] = [];
   sink.onResume!(() => looks.push(sink.writeEvent(lost!, { again: true })));
   const stop = await forge(watching, () => 1_000_000);
   expect(await write([lost!])).toEqual([{ status: 'stored', streamSeq: 1_000_000 }]);

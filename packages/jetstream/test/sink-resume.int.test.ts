@@ -1,5 +1,5 @@
 import { jetstreamManager } from '@nats-io/jetstream';
-import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
+import type { PendingOutcome, SealedEvent } from '@spanledger/protocol';
 import { startFaultProxy, startNats } from '@spanledger/testkit';
 import { describe, expect, it } from 'vitest';
 import { connectNats, ensureStream } from '../src/index.ts';
@@ -12,8 +12,8 @@ type Watched = ReturnType<typeof watchedSink>;
 const TIMEOUT_MS = 2_000;
 
 /** Does what a pipeline does: at each resume, it writes the last event that was acknowledged before once more. */
-function lookBack({ sink }: Watched, last: () => SealedEvent): Promise<WriteOutcome>[] {
-  const looks: Promise<WriteOutcome>[] = [];
+function lookBack({ sink }: Watched, last: () => SealedEvent): PendingOutcome[] {
+  const looks: PendingOutcome[] = [];
   sink.onResume!(() => looks.push(sink.writeEvent(last(), { again: true })));
   return looks;
 }
@@ -64,7 +64,7 @@ describe.each(Object.entries(CLIENTS))('over %s', (_name, connect) => {
     const [first, second] = [sealRun(10), sealRun(500)];
     await write(first);
     let answeredBefore: number | undefined;
-    const looks: Promise<WriteOutcome>[] = [];
+    const looks: PendingOutcome[] = [];
     sink.onResume!(() => {
       answeredBefore ??= answered();
       looks.push(sink.writeEvent(first[9]!, { again: true }));

@@ -28,7 +28,7 @@ export type { Chain, EnvelopeForm, SealOptions, SealedEvent, Sha256 } from './se
 export type { EventSigner } from './sign.ts';
 export { SIGNATURE_PROFILE, readSignature, signedBytes, type EventSignature } from './signature.ts';
 export type { SealedTranscript } from './sealed-transcript.ts';
-export type { AuditSink, SinkStatus, WriteOptions, WriteOutcome } from './sink.ts';
+export type { AuditSink, PendingOutcome, SinkStatus, WriteOptions, WriteOutcome } from './sink.ts';
 export { AUDIT_STREAM, AUDIT_SUBJECT, checkProducer, decodeSubject, encodeSubject, encodeToken } from './subject.ts';
 export type { SubjectParts } from './subject.ts';
 export { formatTimestamp } from './timestamp.ts';

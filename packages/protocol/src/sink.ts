@@ -14,6 +14,14 @@ export type WriteOutcome =
   | { readonly status: 'refused'; readonly error: Error }
   | { readonly status: 'failed'; readonly error: Error };
 
+/**
+ * What will have become of a write: a promise, or whatever else can be awaited. A sink that writes many events a second may spare
+ * itself a promise for each.
+ */
+export interface PendingOutcome {
+  then(settled: (outcome: WriteOutcome) => void, failed: (error: unknown) => void): unknown;
+}
+
 /** What is known of an event besides the event. */
 export interface WriteOptions {
   /**
@@ -42,7 +50,7 @@ export interface AuditSink {
   readonly name: string;
 
   /** Writes one event. Never throws and never rejects; after `close` it answers `failed`. */
-  writeEvent(event: SealedEvent, options?: WriteOptions): Promise<WriteOutcome>;
+  writeEvent(event: SealedEvent, options?: WriteOptions): PendingOutcome;
 
   /**
    * Writes all chunks of a transcript: `stored` when all of them are. Never throws and never rejects; after `close` it answers

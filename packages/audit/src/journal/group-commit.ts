@@ -42,7 +42,7 @@ export class GroupCommit {
 
   wrote(position: number): void {
     this.#written = position;
-    if (this.#running === undefined) this.#timer ??= setTimeout(() => this.#start(), GATHER_MS).unref();
+    if (this.#running === undefined) this.#timer ??= setTimeout(this.#start, GATHER_MS).unref();
   }
 
   async whenDurable(position: number): Promise<void> {
@@ -66,9 +66,9 @@ export class GroupCommit {
     return this.#durable >= this.#written;
   }
 
-  #start(): void {
+  readonly #start = (): void => {
     this.#running ??= this.#run();
-  }
+  };
 
   async #run(): Promise<void> {
     // Everything that is written in this turn goes into one sync.
@@ -79,7 +79,7 @@ export class GroupCommit {
     while (!this.#closed && this.#failures < 2 && this.#waiting.length > 0);
     this.#running = undefined;
     if (this.#closed || this.#durable >= this.#written) return;
-    this.#timer ??= setTimeout(() => this.#start(), this.#failures < 2 ? GATHER_MS : RETRY_MS);
+    this.#timer ??= setTimeout(this.#start, this.#failures < 2 ? GATHER_MS : RETRY_MS);
     if (this.#waiting.length === 0) this.#timer.unref();
   }
 

@@ -15,11 +15,11 @@ export class Saver {
 
   /** Within 250 ms. */
   soon(): void {
-    this.#timer ??= setTimeout(() => this.now(), SAVE_MS).unref();
+    this.#timer ??= setTimeout(this.now, SAVE_MS).unref();
   }
 
   /** Before it returns. */
-  now(): void {
+  readonly now = (): void => {
     this.cancel();
     try {
       this.#save();
@@ -28,7 +28,7 @@ export class Saver {
       if (!this.#hasFailed) this.#onProblem(error);
       this.#hasFailed = true;
     }
-  }
+  };
 
   cancel(): void {
     clearTimeout(this.#timer);

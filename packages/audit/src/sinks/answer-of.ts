@@ -1,7 +1,7 @@
-import type { WriteOutcome } from '@spanledger/protocol';
+import type { PendingOutcome, WriteOutcome } from '@spanledger/protocol';
 
 /** A sink must not throw or reject, and must answer; one that does not has failed what it was given, and nothing else. */
-export async function answerOf(write: () => Promise<WriteOutcome>): Promise<WriteOutcome> {
+export async function answerOf(write: () => PendingOutcome): Promise<WriteOutcome> {
   try {
     return checkedOutcome(await write());
   } catch (error) {
