@@ -2,7 +2,6 @@ import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
 import { connectNats } from '@spanledger/jetstream';
 import type { NatsConnectionLike } from '@spanledger/jetstream';
-import { loggable } from '@spanledger/otel/internal';
 import { logger } from './diagnostics.ts';
 import { keepsNothingAlive } from './keeps-nothing-alive.ts';
 import type { ResolvedNats } from './resolve-nats.ts';
@@ -32,7 +31,7 @@ export class NatsConnector {
       this.#waiting += 1;
       if (this.#waiting > 1) return;
       const servers = nats.servers.join(', ');
-      logger.warn(`NATS cannot be reached at ${servers}, and is tried until it is:`, loggable(error));
+      logger.warn(`NATS cannot be reached at ${servers}, and is tried until it is:`, error);
     };
     try {
       const opened = await connectNats({ ...connection, name: this.#producer, signal, onRetry });
