@@ -86,7 +86,7 @@ function completionInPieces(answer: string): string {
 
 const OUTPUT_PLACE = { item_id: 'msg_1', output_index: 0, content_index: 0 };
 
-function message(text: string): object {
+function outputMessage(text: string): object {
   const content = [{ type: 'output_text', text, annotations: [] }];
   return { id: 'msg_1', type: 'message', status: 'completed', role: 'assistant', content };
 }
@@ -98,7 +98,7 @@ function response(answer: string): object {
     created_at: 1_700_000_000,
     status: 'completed',
     model: MODEL,
-    output: [message(answer)],
+    output: [outputMessage(answer)],
     usage: { input_tokens: 21, output_tokens: 4, total_tokens: 25 },
   };
 }
@@ -107,7 +107,7 @@ function responseInPieces(answer: string): string {
   const events = [
     { type: 'response.created', response: { ...response(answer), status: 'in_progress', output: [] } },
     ...words(answer).map((delta) => ({ type: 'response.output_text.delta', ...OUTPUT_PLACE, delta })),
-    { type: 'response.output_item.done', output_index: 0, item: message(answer) },
+    { type: 'response.output_item.done', output_index: 0, item: outputMessage(answer) },
     { type: 'response.completed', response: response(answer) },
   ];
   return events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('');

@@ -29,7 +29,8 @@ export function logRecordProcessorsOf(config: SdkConfig): LogRecordProcessor[] {
   // There is no function for these: a method of an SDK that is never made is asked.
   const reading = Object.create(NodeSDK.prototype) as LogsFromEnv;
   reading.configureLoggerProviderFromEnv(undefined);
-  return reading._loggerProviderConfig?.logRecordProcessors ?? [];
+  const { _loggerProviderConfig: read } = reading;
+  return read?.logRecordProcessors ?? [];
 }
 
 interface LogsFromEnv {
