@@ -1,7 +1,6 @@
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import { compileRules, createAuditPipeline, createKeyRing, registerPipeline } from '@spanledger/audit';
 import type { AuditPipeline, Journal, SigningKeys } from '@spanledger/audit';
-import { loggable } from '@spanledger/otel/internal';
 import { logger } from './diagnostics.ts';
 import { openAttempts } from './open-attempts.ts';
 import { openOwnJournal } from './open-journal.ts';
@@ -71,9 +70,7 @@ function openPipeline(config: ResolvedConfig): Pick<Assembly, 'pipeline' | 'jour
     keys?.close?.();
     void sink.close(0);
     void attempts?.close?.();
-    journal
-      ?.close()
-      .catch((problem: unknown) => logger.warn('the unused journal could not be removed:', loggable(problem)));
+    journal?.close().catch((problem: unknown) => logger.warn('the unused journal could not be removed:', problem));
     throw error;
   }
 }

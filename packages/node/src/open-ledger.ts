@@ -5,7 +5,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileSink } from '@spanledger/audit';
 import { ensureStream, ensureTranscriptStream, jetStreamSink } from '@spanledger/jetstream';
 import type { NatsConnectionLike, StreamOptions, StreamState, TranscriptSinkOptions } from '@spanledger/jetstream';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
@@ -44,7 +43,7 @@ function openJetStream(nats: ResolvedNats, producer: string, transcripts: Stream
   const sink = jetStreamSink({
     connection: (signal) => quietly(() => open(signal, makeEvents)),
     ...(stream?.stream !== undefined && { stream: stream.stream }),
-    onAlarm: (error) => logger.error(loggable(error.message)),
+    onAlarm: (error) => logger.error(error.message),
     ...(transcripts && { transcripts: ofTranscripts(transcripts, open) }),
   });
   return sink;
@@ -68,7 +67,7 @@ function ofTranscripts(
     ...(stream.stream !== undefined && { stream: stream.stream }),
     onAlarm: (error) => {
       troubled = true;
-      logger.error(`transcripts: ${loggable(error.message)}`);
+      logger.error(`transcripts: ${error.message}`);
     },
   };
 }
@@ -85,15 +84,14 @@ async function makeStream(
   about = '',
 ): Promise<void> {
   let state = await ensure();
-  if (state.status === 'unknown')
-    logger.warn(`${about}the stream was neither made nor checked: ${loggable(state.reason)}`);
+  if (state.status === 'unknown') logger.warn(`${about}the stream was neither made nor checked: ${state.reason}`);
   while (state.status === 'unknown') {
     await delay(STREAM_RETRY_MS, undefined, { ref: false });
     if (connection.isClosed()) return;
     if (isWanted()) state = await ensure();
   }
   for (const { setting, expected, actual } of state.differences) {
-    const [is, should] = [loggable(JSON.stringify(actual)), JSON.stringify(expected)];
+    const [is, should] = [JSON.stringify(actual), JSON.stringify(expected)];
     logger.warn(`${about}the stream exists and is not changed, but its ${setting} is ${is} and should be ${should}`);
   }
 }

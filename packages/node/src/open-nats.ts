@@ -2,7 +2,6 @@ import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
 import { connectNats } from '@spanledger/jetstream';
 import type { NatsConnectionLike } from '@spanledger/jetstream';
-import { loggable } from '@spanledger/otel/internal';
 import { logger } from './diagnostics.ts';
 import { keepsNothingAlive } from './keeps-nothing-alive.ts';
 import type { ResolvedNats } from './resolve-nats.ts';
@@ -22,7 +21,7 @@ export async function connectQuietly(
   let warned = false;
   const onRetry = (error: unknown): void => {
     const servers = nats.servers.join(', ');
-    if (!warned) logger.warn(`NATS cannot be reached at ${servers}, and is tried until it is:`, loggable(error));
+    if (!warned) logger.warn(`NATS cannot be reached at ${servers}, and is tried until it is:`, error);
     warned = true;
   };
   const opened = await connectNats({ ...connection, name: producer, signal, onRetry });

@@ -1,8 +1,8 @@
-import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { UnsignedEventError, eventId, timerMs } from '@spanledger/protocol';
 import type { AttemptStore, Jwks, WriteOutcome } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { AuditPipeline, Durability, ShutdownOptions } from '../audit-pipeline.ts';
 import { StoredEvents } from '../bus/stored-events.ts';
 import type { Delivery } from '../delivery/delivery.ts';
@@ -29,8 +29,6 @@ import { SinkCondition } from './sink-condition.ts';
 import { createTranscripts } from '../transcripts/create-transcripts.ts';
 import type { Transcripts } from '../transcripts/create-transcripts.ts';
 import { withReferences } from '../transcripts/span-transcripts.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 const FLUSH_MS = 30_000;
 const SHUTDOWN_MS = 5_000;
@@ -122,6 +120,7 @@ class Pipeline implements AuditPipeline {
       losses: this.#losses.open,
       signing: this.#sealer.signing,
       counts: this.#counts,
+      redactor: this.#redactor,
       transcripts: this.transcripts.writer.health,
       sinkError: this.#sink.error,
       isShutDown: this.#shutdown !== undefined,

@@ -1,7 +1,4 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+import { log } from '../diagnostics.ts';
 
 /** What can go wrong on the way from a span to its event. */
 const MESSAGES = {
@@ -28,6 +25,6 @@ export class SpanFaults {
 
   report(kind: FaultKind, cause: unknown): void {
     this.counts[kind] += 1;
-    if (this.counts[kind] === 1) log.error(`${MESSAGES[kind]} (reported once):`, loggable(cause));
+    if (this.counts[kind] === 1) log.error(`${MESSAGES[kind]} (reported once):`, cause);
   }
 }

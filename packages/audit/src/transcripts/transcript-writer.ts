@@ -1,11 +1,9 @@
-import { ROOT_CONTEXT, context, diag } from '@opentelemetry/api';
+import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError, within } from '@spanledger/protocol';
 import type { AuditSink, SealedTranscript, WriteOutcome } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import { answerOf } from '../sinks/answer-of.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** I7: of all transcripts without an outcome. */
 const OPEN_BYTES_MAX = 64 * 1024 * 1024;
@@ -135,7 +133,7 @@ export class TranscriptWriter {
   #report(outcome: string, cause: unknown): void {
     if (this.#reported.has(outcome)) return;
     this.#reported.add(outcome);
-    log.error(`a transcript of a span is not stored (${outcome}; reported once):`, loggable(cause));
+    log.error(`a transcript of a span is not stored (${outcome}; reported once):`, cause);
   }
 }
 

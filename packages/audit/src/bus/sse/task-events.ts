@@ -1,17 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { ErrorCode } from '@spanledger/protocol';
+import { log } from '../../diagnostics.ts';
 import { EventHub } from './event-hub.ts';
 import { isGone, openOutlet, whenGone, writeHead } from './response-outlet.ts';
 import type { HttpResponse } from './response-outlet.ts';
 import { resolveTaskEvents } from './sse-options.ts';
 import type { TaskEventsOptions } from './sse-options.ts';
 import { readRequest } from './sse-request.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** The events of tasks as Server-Sent Events, for one route of an HTTP server. */
 export interface TaskEvents {
@@ -98,7 +95,7 @@ function serve(
 
 function refuse(response: HttpResponse, error: unknown): void {
   const known = error instanceof SpanledgerError ? STATUS_OF[error.code] : undefined;
-  if (known === undefined) log.error('the events of a task cannot be served:', loggable(error));
+  if (known === undefined) log.error('the events of a task cannot be served:', error);
   if (response.headersSent) {
     if (!response.writableEnded) response.destroy();
     return;
