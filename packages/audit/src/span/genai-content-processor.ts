@@ -1,14 +1,24 @@
 import { context, trace } from '@opentelemetry/api';
 import type { Context } from '@opentelemetry/api';
+import { markProbe } from '@spanledger/otel/internal';
 import type { AuditPipeline } from '../audit-pipeline.ts';
+import { getPipeline } from '../pipeline/registry.ts';
 import { isContentEvent } from '../transcripts/logged-content.ts';
+import type { SpanTranscripts } from '../transcripts/span-transcripts.ts';
 import { eventNameOf } from './log-record-view.ts';
 import type { LogRecordView } from './log-record-view.ts';
 import { SpanFaults } from './span-faults.ts';
 import type { FaultKind } from './span-faults.ts';
 
 export interface GenAiContentOptions {
-  readonly pipeline: AuditPipeline;
+  /** Default: that of the process, also if it is registered later than the logger provider. */
+  readonly pipeline?: AuditPipeline;
+}
+
+/** What a logger asks about, before it makes a record. */
+interface LoggerState {
+  readonly context: Context;
+  readonly eventName?: string | undefined;
 }
 
 /**
@@ -19,10 +29,10 @@ export interface GenAiContentOptions {
  * record. Its hooks never throw (I5), and it changes no record. What comes after the end of its span is too late.
  */
 export class GenAiContentProcessor {
-  readonly #pipeline: AuditPipeline;
+  readonly #pipeline: AuditPipeline | undefined;
   readonly #faults = new SpanFaults();
 
-  constructor({ pipeline }: GenAiContentOptions) {
+  constructor({ pipeline }: GenAiContentOptions = {}) {
     this.#pipeline = pipeline;
   }
 
@@ -32,15 +42,10 @@ export class GenAiContentProcessor {
   }
 
   /** Whether a record may have content. A logger that no other processor wants does not even make the others. */
-  enabled({
-    context: ctx,
-    eventName,
-  }: {
-    readonly context: Context;
-    readonly eventName?: string | undefined;
-  }): boolean {
-    const isOn = this.#pipeline.transcripts.ofSpans !== undefined && trace.getSpan(ctx)?.isRecording() === true;
-    return isOn && (eventName === undefined || isContentEvent(eventName));
+  enabled({ context: ctx, eventName }: LoggerState): boolean {
+    if (markProbe(ctx, 'contentProcessor')) return false;
+    const isLive = this.#transcripts !== undefined && trace.getSpan(ctx)?.isRecording() === true;
+    return isLive && (eventName === undefined || isContentEvent(eventName));
   }
 
   onEmit(record: LogRecordView, ctx: Context = context.active()): void {
@@ -48,7 +53,7 @@ export class GenAiContentProcessor {
       const name = eventNameOf(record);
       if (name === undefined || !isContentEvent(name)) return;
       const span = trace.getSpan(ctx);
-      if (span?.isRecording()) this.#pipeline.transcripts.ofSpans?.log(span, name, record);
+      if (span?.isRecording()) this.#transcripts?.log(span, name, record);
     } catch (error) {
       this.#faults.report('log_record', error);
     }
@@ -57,4 +62,8 @@ export class GenAiContentProcessor {
   async forceFlush(): Promise<void> {}
 
   async shutdown(): Promise<void> {}
+
+  get #transcripts(): SpanTranscripts | undefined {
+    return (this.#pipeline ?? getPipeline())?.transcripts.ofSpans;
+  }
 }
