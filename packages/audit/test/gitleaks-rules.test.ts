@@ -38,7 +38,7 @@ function missed(rule: string): string[] {
 const NOT = Object.keys(NOT_FOUND).length;
 const COVERAGE = `${RULES.length - NOT} of the ${RULES.length} default rules of gitleaks ${GITLEAKS.source['version'] as string}`;
 
-describe(COVERAGE, () => {
+describe(`${COVERAGE}`, () => {
   it.each(RULES.filter((rule) => !(rule in NOT_FOUND)))('are covered: %s', (rule) => {
     expect(missed(rule)).toEqual([]);
   });
