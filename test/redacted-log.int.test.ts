@@ -10,7 +10,7 @@ import { watchAnsweredRuns } from '@spanledger/otel/internal';
 import { afterEach, expect, it } from 'vitest';
 import { type PlantedSecret, SHAPE_COUNT, plantedSecrets } from '../packages/audit/test/redaction-support.ts';
 import { publishHandle } from '../packages/node/src/handle.ts';
-import { connectQuietly } from '../packages/node/src/open-nats.ts';
+import { NatsConnector } from '../packages/node/src/open-nats.ts';
 import { captureLog, leaked } from './support/captured-log.ts';
 
 const RUN_ID = '0f8fad5b-d9cb-469f-a165-70867728950e';
@@ -96,7 +96,7 @@ it('what a NATS server refuses us with is in our log without its secrets', async
   const servers = [`127.0.0.1:${await listen(server)}`];
   for (let i = 0; i < told.length; i += 1) {
     const givenUp = new AbortController();
-    const opened = connectQuietly({ servers }, 'careless', givenUp.signal);
+    const opened = new NatsConnector('careless').connect({ servers }, givenUp.signal);
     const lines = logged.length;
     await expect.poll(() => logged.length, { timeout: 20_000 }).toBeGreaterThan(lines);
     givenUp.abort();

@@ -3,7 +3,7 @@ import type { AttemptStore, Jwks, WriteOutcome } from '@spanledger/protocol';
 import type { EventInput } from './event-input.ts';
 import type { PipelineHealth } from './pipeline/health.ts';
 import type { RunBrackets } from './pipeline/run-brackets.ts';
-import type { Transcripts } from './transcripts/transcripts.ts';
+import type { Transcripts } from './transcripts/create-transcripts.ts';
 
 /** When an event counts as durable, for `emitDurable`. */
 export interface Durability {
@@ -64,7 +64,7 @@ export interface AuditPipeline {
    */
   emitDurable(scope: WorkflowContext, input: EventInput, durability?: Durability, kept?: () => void): Promise<string>;
 
-  /** What was said, beside the ledger. It is in no journal, and takes no number. */
+  /** Content beside the ledger. It is in no journal, and takes no number. */
   readonly transcripts: Transcripts;
 
   /** How it is doing now. */

@@ -1,6 +1,6 @@
 import type { HrTime } from '@opentelemetry/api';
 import type { JsonValue } from '@spanledger/protocol';
-import type { Said } from './transcripts/said.ts';
+import type { GenAiContent } from './transcripts/genai-content.ts';
 
 /**
  * One thing that happened, as the application or a span tells it: everything about an audit event except who we are,
@@ -27,8 +27,8 @@ export interface EventInput {
   readonly requestId?: string | undefined;
   /** Plain JSON, already allow-listed and bounded; see `json-value.ts`. */
   readonly fields?: Readonly<Record<string, JsonValue>> | undefined;
-  /** What a GenAI span said, where transcripts of spans are kept. It is stored beside the ledger; the event carries its digest. */
-  readonly said?: readonly Said[] | undefined;
+  /** Of a GenAI span, where transcripts of spans are kept: it is stored beside the ledger, and the event carries its digest. */
+  readonly content?: readonly GenAiContent[] | undefined;
 }
 
 /** Where the event is in its trace. */
@@ -46,7 +46,7 @@ export interface SpanReference {
 export type Place = Pick<EventInput, 'time' | 'span' | 'durationMs'>;
 
 /** The properties of an event that are neither its place nor its `fields`. */
-export type EventDetails = Omit<EventInput, 'event' | 'fields' | 'said' | keyof Place>;
+export type EventDetails = Omit<EventInput, 'event' | 'fields' | 'content' | keyof Place>;
 
 /**
  * Puts an input together, property by property: objects that are spread together have no hidden class, and would cost 5 µs an
@@ -57,7 +57,7 @@ export function eventInput(
   place: Place,
   details: EventDetails | undefined,
   fields: EventInput['fields'],
-  said?: EventInput['said'],
+  content?: EventInput['content'],
 ): EventInput {
   return {
     event,
@@ -75,6 +75,6 @@ export function eventInput(
     tokensUnavailable: details?.tokensUnavailable,
     requestId: details?.requestId,
     fields,
-    said,
+    content,
   } satisfies Required<{ [Key in keyof EventInput]: unknown }>;
 }

@@ -107,7 +107,7 @@ describe('what is no secret stays as it is', () => {
   });
 });
 
-/** README: "Redacted on purpose". */
+/** docs/redaction.md: "Redacted on purpose". */
 describe('what may be none is redacted on purpose', () => {
   const ID = '0198c5a0-7b1e-7c3a-9d55-3f1f0a2b4c5d';
   it.each([

@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { diag, DiagLogLevel } from '@opentelemetry/api';
+import { diag, DiagLogLevel, metrics } from '@opentelemetry/api';
 import type { DiagLogger } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
 import { createAuditPipeline, memorySink, registerPipeline, workflow } from '../src/index.ts';
 import type { AuditPipelineOptions, RedactionOptions, RedactionPolicy } from '../src/index.ts';
 import { eventsOf, newScope } from './support.ts';
@@ -20,6 +26,23 @@ async function redacted(policy: RedactionPolicy, event: string, fields: Record<s
   return eventsOf(sink).find((one) => one.event === event)!;
 }
 
+function meterReader() {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1e9 });
+  const meters = new MeterProvider({ readers: [reader] });
+  metrics.setGlobalMeterProvider(meters);
+  return { reader, exporter, meters };
+}
+
+/** The metric's unit and values, if there is one. */
+function failuresIn(exporter: InMemoryMetricExporter) {
+  return exporter
+    .getMetrics()
+    .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics))
+    .filter(({ descriptor }) => descriptor.name === 'spanledger.redaction.failures')
+    .map(({ descriptor, dataPoints }) => [descriptor.unit, dataPoints.map(({ value }) => value)] as const);
+}
+
 let errors: string[];
 beforeEach(() => {
   errors = [];
@@ -27,7 +50,10 @@ beforeEach(() => {
   const logger: DiagLogger = { error: log, warn: log, info: log, debug: log, verbose: log };
   diag.setLogger(logger, { logLevel: DiagLogLevel.ALL, suppressOverrideMessage: true });
 });
-afterEach(() => diag.disable());
+afterEach(() => {
+  diag.disable();
+  metrics.disable();
+});
 
 describe('secrets', () => {
   it('are taken out of every text of an event, and what was given is not touched', async () => {
@@ -153,6 +179,36 @@ describe('a policy', () => {
     },
   );
 
+  it('that fails is counted in the health and in the metrics, and leaves the service ready', async () => {
+    const { reader, exporter, meters } = meterReader();
+    const { pipeline } = redacting({
+      policy: (payload) => {
+        if (payload['odd'] !== undefined) throw new Error('an odd payload');
+        return payload;
+      },
+    });
+    for (const fields of [{ odd: 1 }, { even: 2 }, { odd: 3 }]) pipeline.emit(newScope(), { event: 'payment', fields });
+    await pipeline.flush();
+    expect(pipeline.health()).toMatchObject({ status: 'ok', accepting: true, redaction: { failures: 2 } });
+    expect(pipeline.health().losses).toEqual({ events: 0, unreported: 0 });
+    await reader.forceFlush();
+    expect(failuresIn(exporter)).toEqual([['{event}', [2]]]);
+    await pipeline.shutdown();
+    await meters.shutdown();
+  });
+
+  it('that is not there is in neither', async () => {
+    const { reader, exporter, meters } = meterReader();
+    const { pipeline } = redacting();
+    pipeline.emit(newScope(), { event: 'payment', fields: { a: 'b' } });
+    await pipeline.flush();
+    expect(pipeline.health()).not.toHaveProperty('redaction');
+    await reader.forceFlush();
+    expect(failuresIn(exporter).flatMap(([, values]) => values)).toEqual([]);
+    await pipeline.shutdown();
+    await meters.shutdown();
+  });
+
   it('cannot change what readers tell steps and outcomes apart by', async () => {
     const parent = { step_id: 'plan', attempt_epoch: 2 };
     const fields = { parent, status: 'error', error_message: 'about Ann' };
@@ -201,4 +257,14 @@ it.each([
 ])('an option that cannot be used is refused: %j', (redaction, message) => {
   expect(() => redacting(redaction as never)).toThrow(expect.objectContaining({ code: 'SPANLEDGER_OPTION' }));
   expect(() => redacting(redaction as never)).toThrow(message);
+});
+
+it('why a sink stores nothing is in the health without its secrets', async () => {
+  const error = new Error(`nats://user:${KEY}@nats.internal refused ${KEY}`);
+  const sink = { ...memorySink(), writeEvent: async () => ({ status: 'refused' as const, error }) };
+  const { pipeline } = redacting(undefined, { sink });
+  pipeline.emit(newScope(), { event: 'payment' });
+  await pipeline.flush();
+  expect(pipeline.health().sink.problem).toBe('nats://user:[REDACTED]@nats.internal refused [REDACTED]');
+  await pipeline.shutdown();
 });

@@ -61,7 +61,7 @@ export interface SigningConfig {
   readonly keys?: SigningKeys;
 }
 
-/** What was said, stored beside the ledger. */
+/** Content, stored beside the ledger. */
 export interface TranscriptsConfig extends TranscriptOptions {
   /** Input and output of GenAI spans. `false`: only what `audit.writeTranscript` is given. Default `true`. */
   readonly spans?: boolean;

@@ -1,8 +1,9 @@
 import { inspect } from 'node:util';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import type { DiagLogger } from '@opentelemetry/api';
+import { redactedLogger } from '@spanledger/otel/internal';
 
-export const logger = diag.createComponentLogger({ namespace: '@spanledger/node' });
+export const logger = redactedLogger('@spanledger/node');
 
 /** Where every copy of the OpenTelemetry API keeps its globals; the API has no way to ask whether a logger is set. */
 const API_GLOBALS = Symbol.for('opentelemetry.js.api.1');

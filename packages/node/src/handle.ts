@@ -1,5 +1,4 @@
 import type { AuditPipeline, Journal, PipelineHealth } from '@spanledger/audit';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError, within } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
 import { watchProcessEnd } from './process-end.ts';
@@ -144,5 +143,5 @@ function sayWhatIsLost({ queue, journal, losses }: PipelineHealth): void {
 }
 
 function sayUnclean(error: unknown): void {
-  logger.warn('the OpenTelemetry SDK did not shut down cleanly:', loggable(error));
+  logger.warn('the OpenTelemetry SDK did not shut down cleanly:', error);
 }

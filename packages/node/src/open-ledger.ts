@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileSink } from '@spanledger/audit';
 import { ensureStream, ensureTranscriptStream, jetStreamSink } from '@spanledger/jetstream';
 import type { NatsConnectionLike, StreamOptions, StreamState, TranscriptSinkOptions } from '@spanledger/jetstream';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
-import { connectQuietly, quietly } from './open-nats.ts';
+import { quietly } from './open-nats.ts';
+import type { NatsConnector } from './open-nats.ts';
 import type { ResolvedConfig } from './resolve-config.ts';
 import type { ResolvedNats } from './resolve-nats.ts';
 
@@ -23,15 +23,19 @@ const STREAM_GRACE_MS = 1_000;
 const STREAM_RETRY_MS = 5_000;
 
 /** Opens what the configuration names: its own sink, JetStream, or a file. Waits for no network (I5). */
-export function openLedger({ sink, nats, producer, transcripts }: ResolvedConfig): AuditSink {
-  return sink ?? (nats === undefined ? openFile(producer) : openJetStream(nats, producer, transcripts?.stream));
+export function openLedger({ sink, nats, producer, transcripts }: ResolvedConfig, connector: NatsConnector): AuditSink {
+  return sink ?? (nats === undefined ? openFile(producer) : openJetStream(nats, connector, transcripts?.stream));
 }
 
-/** @param said the stream of transcripts, if they are turned on. */
-function openJetStream(nats: ResolvedNats, producer: string, said: StreamOptions | undefined): AuditSink {
+/** @param transcripts their stream, if they are turned on. */
+function openJetStream(
+  nats: ResolvedNats,
+  connector: NatsConnector,
+  transcripts: StreamOptions | undefined,
+): AuditSink {
   const { stream } = nats;
   const open = async (signal: AbortSignal, make: (opened: NatsConnectionLike) => Promise<void>) => {
-    const opened = await connectQuietly(nats, producer, signal);
+    const opened = await connector.connect(nats, signal);
     await Promise.race([make(opened), delay(STREAM_GRACE_MS)]);
     return opened;
   };
@@ -44,31 +48,31 @@ function openJetStream(nats: ResolvedNats, producer: string, said: StreamOptions
   const sink = jetStreamSink({
     connection: (signal) => quietly(() => open(signal, makeEvents)),
     ...(stream?.stream !== undefined && { stream: stream.stream }),
-    onAlarm: (error) => logger.error(loggable(error.message)),
-    ...(said && { transcripts: ofTranscripts(said, open) }),
+    onAlarm: (error) => logger.error(error.message),
+    ...(transcripts && { transcripts: ofTranscripts(transcripts, open) }),
   });
   return sink;
 }
 
 /** With a connection of their own, and a stream that is asked for again once there was trouble. */
 function ofTranscripts(
-  said: StreamOptions,
+  stream: StreamOptions,
   open: (signal: AbortSignal, make: (opened: NatsConnectionLike) => Promise<void>) => Promise<NatsConnectionLike>,
 ): TranscriptSinkOptions {
   let troubled = false;
   const make = (opened: NatsConnectionLike): Promise<void> =>
     makeStream(
       opened,
-      () => ensureTranscriptStream(opened, said),
+      () => ensureTranscriptStream(opened, stream),
       () => troubled,
       'transcripts: ',
     );
   return {
     connection: (signal) => quietly(() => open(signal, make)),
-    ...(said.stream !== undefined && { stream: said.stream }),
+    ...(stream.stream !== undefined && { stream: stream.stream }),
     onAlarm: (error) => {
       troubled = true;
-      logger.error(`transcripts: ${loggable(error.message)}`);
+      logger.error(`transcripts: ${error.message}`);
     },
   };
 }
@@ -85,15 +89,14 @@ async function makeStream(
   about = '',
 ): Promise<void> {
   let state = await ensure();
-  if (state.status === 'unknown')
-    logger.warn(`${about}the stream was neither made nor checked: ${loggable(state.reason)}`);
+  if (state.status === 'unknown') logger.warn(`${about}the stream was neither made nor checked: ${state.reason}`);
   while (state.status === 'unknown') {
     await delay(STREAM_RETRY_MS, undefined, { ref: false });
     if (connection.isClosed()) return;
     if (isWanted()) state = await ensure();
   }
   for (const { setting, expected, actual } of state.differences) {
-    const [is, should] = [loggable(JSON.stringify(actual)), JSON.stringify(expected)];
+    const [is, should] = [JSON.stringify(actual), JSON.stringify(expected)];
     logger.warn(`${about}the stream exists and is not changed, but its ${setting} is ${is} and should be ${should}`);
   }
 }

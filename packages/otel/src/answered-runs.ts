@@ -4,7 +4,6 @@ import { RUN_ID_HEADER, RUN_RECORDED_HEADER, WORKFLOW_FIELDS, parseAttempt, pars
 import type { WorkflowIdentity } from '@spanledger/protocol';
 import { canonicalHost, hostOfUrl } from './allowed-hosts.ts';
 import { logger } from './diagnostics.ts';
-import { loggable } from './redaction/loggable.ts';
 
 /** Node and undici publish here for each response whose headers have arrived, and so for each redirect hop. */
 const HTTP_RESPONSE = 'http.client.response.finish';
@@ -37,7 +36,7 @@ export function watchAnsweredRuns(listener: (answer: AnsweredRun) => void): () =
       const answer = find();
       if (answer !== undefined) listener(answer);
     } catch (error) {
-      logger.warn('who answered a request was not noted:', loggable(error)); // I5: a throw here would end the process
+      logger.warn('who answered a request was not noted:', error); // I5: a throw here would end the process
     }
   };
   const onHttp = (message: unknown): void => report(() => fromHttp(message as HttpResponse));

@@ -1,4 +1,4 @@
-import { diag } from '@opentelemetry/api';
+import { redactedLogger } from './redaction/redacted-logger.ts';
 
 /** Where this package says what it cannot throw (I5). */
-export const logger = diag.createComponentLogger({ namespace: '@spanledger/otel' });
+export const logger = redactedLogger('@spanledger/otel');

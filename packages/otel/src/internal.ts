@@ -7,6 +7,7 @@ export { markProbe } from './pipeline-probe.ts';
 export { processState } from './process-state.ts';
 export { boundText } from './redaction/bound-text.ts';
 export { loggable } from './redaction/loggable.ts';
+export { redactedLogger } from './redaction/redacted-logger.ts';
 export { isMarked, plainMark, scrubText } from './redaction/scrub-text.ts';
 export type { Mark } from './redaction/scrub-text.ts';
 export { SECRET_NAME } from './redaction/secret-patterns.ts';

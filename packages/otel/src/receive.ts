@@ -3,7 +3,6 @@ import type { Context, TextMapGetter } from '@opentelemetry/api';
 import { isAbortError } from './abort-error.ts';
 import { carrierGetter } from './carriers.ts';
 import { logger } from './diagnostics.ts';
-import { loggable } from './redaction/loggable.ts';
 import { extractWorkflow } from './extract-workflow.ts';
 import { beginRun } from './run-lifecycle.ts';
 import type { RunOutcome } from './run-lifecycle.ts';
@@ -42,7 +41,7 @@ function traceOf<C>(carrier: C, getter: TextMapGetter<C>): Context {
     const remoteTrace = trace.getSpanContext(extracted)?.traceId;
     return remoteTrace === trace.getSpanContext(active)?.traceId ? active : extracted;
   } catch (error) {
-    logger.warn('the trace context of a message could not be read:', loggable(error)); // I5: the message is handled all the same
+    logger.warn('the trace context of a message could not be read:', error); // I5: the message is handled all the same
     return active;
   }
 }

@@ -1,7 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 import { logger } from './diagnostics.ts';
-import { loggable } from './redaction/loggable.ts';
 
 /** `verified`: the caller is who it says it is (mTLS, JWT, a signature). */
 export type TrustVerdict = boolean | 'verified';
@@ -44,7 +43,7 @@ export function judgeCarrier(trust: TrustInbound, carrier: unknown): TrustVerdic
     // A gate written as an async function that rejects must not become an unhandled rejection.
     if (verdict instanceof Promise) verdict.catch(() => undefined);
   } catch (error) {
-    logger.error('trustInbound threw; its headers are not trusted:', loggable(error));
+    logger.error('trustInbound threw; its headers are not trusted:', error);
   }
   return false;
 }

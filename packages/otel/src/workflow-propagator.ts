@@ -6,7 +6,6 @@ import { canonicalHost, hostOfUrl } from './allowed-hosts.ts';
 import type { HostMatcher } from './allowed-hosts.ts';
 import { carrierGetter } from './carriers.ts';
 import { logger } from './diagnostics.ts';
-import { loggable } from './redaction/loggable.ts';
 import { workflowOfCarrier } from './inbound.ts';
 import { workflowOf } from './link-span.ts';
 import { guardMisnamedRequests } from './misnamed-requests.ts';
@@ -70,7 +69,7 @@ export class WorkflowPropagator implements TextMapPropagator {
       if (host !== undefined && outbound.allows(host) && hostHeaderAllowed(carrier, outbound.allows))
         writeHeaders(workflowOf(ctx).workflow, outbound, carrier, setter);
     } catch (error) {
-      logger.error('workflow headers were not written:', loggable(error)); // I5
+      logger.error('workflow headers were not written:', error); // I5
     }
   }
 

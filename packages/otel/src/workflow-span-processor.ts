@@ -1,7 +1,6 @@
 import type { Context, Span } from '@opentelemetry/api';
 import { RUN_ID_ATTRIBUTE, WORKFLOW_FIELDS } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
-import { loggable } from './redaction/loggable.ts';
 import { linkSpan } from './link-span.ts';
 import { markProbe } from './pipeline-probe.ts';
 
@@ -23,7 +22,7 @@ export class WorkflowSpanProcessor {
       if (run.origin !== 'instance') span.setAttribute(RUN_ID_ATTRIBUTE, run.id);
     } catch (error) {
       // I5: under HTTP instrumentation a throw from here would end the process.
-      logger.error('a span was not stamped:', loggable(error));
+      logger.error('a span was not stamped:', error);
     }
   }
 

@@ -1,10 +1,8 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { REPORT_EVENTS, parseEvent } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { EventBus } from './create-event-bus.ts';
 
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 const decoder = new TextDecoder();
 
 /** What the ledger says of itself is in runs that nobody watches, or is for readers of the ledger. */
@@ -44,7 +42,7 @@ export class StoredEvents {
   #complain(error: unknown): void {
     if (this.#complained) return;
     this.#complained = true;
-    log.warn('the event bus has thrown; events are stored, and may be missing on it (reported once):', loggable(error));
+    log.warn('the event bus has thrown; events are stored, and may be missing on it (reported once):', error);
   }
 }
 

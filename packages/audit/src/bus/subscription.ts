@@ -1,13 +1,10 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { BusEvent, BusEventItem, BusItem } from './bus-event.ts';
 import type { ResolvedSubscription } from './bus-options.ts';
 import { passes } from './event-filter.ts';
 import type { EventKind } from './event-filter.ts';
 import { SubscriberBuffer } from './subscriber-buffer.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /**
  * One listener of one task. Its items are taken once: by one `for await` loop, or by `forEach`. It ends after the task's
@@ -155,7 +152,7 @@ export class Subscriber implements Subscription {
   #complain(error: unknown): void {
     if (this.#complained) return;
     this.#complained = true;
-    log.warn('a listener of the event bus has thrown; it goes on getting events:', loggable(error));
+    log.warn('a listener of the event bus has thrown; it goes on getting events:', error);
   }
 }
 

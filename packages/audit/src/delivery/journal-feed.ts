@@ -1,13 +1,10 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import type { SealedEvent } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { OnLost } from '../journal/journal.ts';
 import type { JournaledEvent } from '../journal/journaled-event.ts';
 import type { Delivery, DeliveryFeed } from './delivery.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
 import type { SentEvent } from './run-heads.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** After events that the sink gave up on, before they are read and tried again: the first wait, and the longest. */
 const RETRY_MIN_MS = 1_000;
@@ -173,7 +170,7 @@ export class JournalFeed implements DeliveryFeed {
       }
       this.#checkAgain();
     } catch (error) {
-      log.error('the journal could not be read, and is read again later:', loggable(error));
+      log.error('the journal could not be read, and is read again later:', error);
       // They are on the disk as well.
       this.#dropHeld();
       this.#readAgainLater(this.#next);

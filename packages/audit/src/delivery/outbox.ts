@@ -1,14 +1,11 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { within } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { LossReason } from '../pipeline/open-losses.ts';
 import type { Delivery } from './delivery.ts';
 import { DeliveryQueue } from './delivery-queue.ts';
 import { JournalFeed } from './journal-feed.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** Shedding starts when the queue is fuller than this, and ends when it is emptier than that. Between: no flapping. */
 const SHED_ABOVE = 7 / 8;
@@ -78,8 +75,7 @@ export class Outbox {
       this.feed!.appended(event, outcome.position);
       return outcome.position;
     }
-    if (!this.#journalRefuses)
-      log.error('the journal refuses events, which are kept in memory only:', loggable(outcome.error));
+    if (!this.#journalRefuses) log.error('the journal refuses events, which are kept in memory only:', outcome.error);
     this.#journalRefuses = true;
     // In memory it would overtake those that wait on the disk.
     return !this.feed!.isBehind && this.#keepInMemory(event, fromReserve) ? 0 : 'journal_full';

@@ -1,8 +1,5 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+import { log } from '../diagnostics.ts';
 
 /** What shows that a stream has lost its end. */
 export interface Rollback {
@@ -77,7 +74,7 @@ export class RollbackWatch {
     try {
       if ((await this.hasLost(this.#last)) === false) this.#options.onDoubt(false);
     } catch (error) {
-      log.error('a sink must not reject:', loggable(error));
+      log.error('a sink must not reject:', error);
     } finally {
       this.#probing = false;
     }

@@ -9,7 +9,7 @@ import { pipelineOrWarn } from '../pipeline/registry.ts';
 import { validReference } from '../span-reference.ts';
 
 /** An event that is not a span. */
-export interface EmitOptions extends Omit<EventInput, 'span' | 'fields' | 'said'> {
+export interface EmitOptions extends Omit<EventInput, 'span' | 'fields' | 'content'> {
   /** Any values: they are copied, made JSON and bounded, and may be changed afterwards. */
   readonly fields?: Readonly<Record<string, unknown>>;
 }

@@ -17,7 +17,7 @@ interface TranscriptOptions extends Durability {
   readonly seq?: bigint;
 }
 
-/** What was said, or a summary of what happened. */
+/** Content, or a summary of what happened. */
 export type WriteTranscriptOptions = TranscriptOptions &
   (
     | { readonly kind: 'input' | 'output'; readonly content: string | readonly GivenMessage[] }
@@ -44,8 +44,8 @@ export async function writeTranscript(options: WriteTranscriptOptions): Promise<
   const { taskId, sessionId, requestId, seq = 0n, kind, content, durable, deadlineMs } = options;
   const durability = checkDurability({ durable, deadlineMs });
   const pipeline = pipelineOrWarn();
-  if (!pipeline?.transcripts.takesAny) throw noSink(pipeline);
-  const { sealed, reference } = pipeline.transcripts.seal({ taskId, sessionId, requestId, seq, kind, content });
+  if (!pipeline?.transcripts.writer.takesAny) throw noSink(pipeline);
+  const { sealed, reference } = pipeline.transcripts.sealer.seal({ taskId, sessionId, requestId, seq, kind, content });
   const input = applicationInput({
     event: EVENT,
     taskId,
@@ -56,7 +56,7 @@ export async function writeTranscript(options: WriteTranscriptOptions): Promise<
   // Audit first: what no event says is not stored.
   let written: Promise<void> | undefined;
   const recorded = pipeline.emitDurable(workflowOf(context.active()), input, durability, () => {
-    written = stored(pipeline.transcripts.write(sealed), deadlineMs);
+    written = stored(pipeline.transcripts.writer.write(sealed), deadlineMs);
   });
   try {
     const [id] = await Promise.all([recorded, written]);

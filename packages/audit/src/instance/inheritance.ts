@@ -1,12 +1,9 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import { backgroundPause } from '../journal/background-pause.ts';
 import type { Journal } from '../journal/journal.ts';
 import { InheritedJournal } from './inherited-journal.ts';
 import type { InheritedJournalOptions } from './inherited-journal.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** How often it looks for processes that have died meanwhile. */
 const LOOK_MS = 60_000;
@@ -67,7 +64,7 @@ export class Inheritance {
     if (this.#isLooking) return;
     this.#isLooking = true;
     this.#adoptAll()
-      .catch((error: unknown) => log.error('journals of dead processes could not be looked for:', loggable(error)))
+      .catch((error: unknown) => log.error('journals of dead processes could not be looked for:', error))
       .finally(() => (this.#isLooking = false));
   }
 
@@ -79,7 +76,7 @@ export class Inheritance {
       await this.#adopt(folder).catch((error: unknown) => {
         // Another process was faster.
         if (error instanceof SpanledgerError && error.code === 'SPANLEDGER_JOURNAL_LOCKED') return;
-        log.error(`the journal ${folder} of a dead process could not be taken over:`, loggable(error));
+        log.error(`the journal ${folder} of a dead process could not be taken over:`, error);
       });
     }
   }
@@ -89,9 +86,7 @@ export class Inheritance {
     this.#inherited.add(inherited);
     const settled = inherited
       .settle()
-      .catch((error: unknown) =>
-        log.error(`the end of the process of ${folder} could not be reported:`, loggable(error)),
-      )
+      .catch((error: unknown) => log.error(`the end of the process of ${folder} could not be reported:`, error))
       .finally(() => this.#unsettled.delete(settled));
     this.#unsettled.add(settled);
     await inherited.whenGiven();

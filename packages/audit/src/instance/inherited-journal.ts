@@ -1,7 +1,7 @@
-import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import type { JsonValue, SealedEvent } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import { JournalFeed } from '../delivery/journal-feed.ts';
 import type { FeedSource } from '../delivery/journal-feed.ts';
 import type { DeliveryQueue } from '../delivery/delivery-queue.ts';
@@ -11,8 +11,6 @@ import type { JournaledEvent } from '../journal/journaled-event.ts';
 import { damageFields, lossFields } from '../pipeline/loss-reporter.ts';
 import { OpenRuns } from './open-runs.ts';
 import type { OpenRun } from './open-runs.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 export interface InheritedJournalOptions {
   readonly queue: DeliveryQueue;

@@ -1,8 +1,5 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError, checkProducer } from '@spanledger/protocol';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+import { log } from '../diagnostics.ts';
 
 const MIB = 1024 * 1024;
 const SEGMENT_BYTES = 4 * MIB;
@@ -51,7 +48,7 @@ export function resolveJournalOptions(options: JournalOptions): ResolvedJournalO
   checkWhole('segmentBytes', segmentBytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
   checkWhole('maxBytes', maxBytes, SEGMENTS_MIN * segmentBytes, Number.MAX_SAFE_INTEGER);
   checkWhole('retentionMs', retentionMs, 0, Number.MAX_SAFE_INTEGER);
-  const onProblem = options.onProblem ?? ((error) => log.error('the journal has a problem:', loggable(error)));
+  const onProblem = options.onProblem ?? ((error) => log.error('the journal has a problem:', error));
   return {
     directory,
     producer,

@@ -1,8 +1,8 @@
-import { diag } from '@opentelemetry/api';
 import { Run } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { UnsignedEventError, eventId, timerMs } from '@spanledger/protocol';
 import type { AttemptStore, Jwks, WriteOutcome } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { AuditPipeline, Durability, ShutdownOptions } from '../audit-pipeline.ts';
 import { StoredEvents } from '../bus/stored-events.ts';
 import type { Delivery } from '../delivery/delivery.ts';
@@ -26,9 +26,9 @@ import type { RunBrackets } from './run-brackets.ts';
 import { Sealer } from './sealer.ts';
 import { shutDown } from './shutdown.ts';
 import { SinkCondition } from './sink-condition.ts';
-import { Transcripts, withReferences } from '../transcripts/transcripts.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+import { createTranscripts } from '../transcripts/create-transcripts.ts';
+import type { Transcripts } from '../transcripts/create-transcripts.ts';
+import { withReferences } from '../transcripts/span-transcripts.ts';
 
 const FLUSH_MS = 30_000;
 const SHUTDOWN_MS = 5_000;
@@ -71,7 +71,7 @@ class Pipeline implements AuditPipeline {
     this.#redactor = new Redactor(options.redaction);
     this.#sealer = new Sealer(options);
     this.#sink = new SinkCondition(options.sink.name);
-    this.transcripts = new Transcripts(options);
+    this.transcripts = createTranscripts(options);
     this.#bus = options.bus && new StoredEvents(options.bus);
     this.#outbox = new Outbox({
       ...options,
@@ -120,7 +120,8 @@ class Pipeline implements AuditPipeline {
       losses: this.#losses.open,
       signing: this.#sealer.signing,
       counts: this.#counts,
-      transcripts: this.transcripts.health,
+      redactor: this.#redactor,
+      transcripts: this.transcripts.writer.health,
       sinkError: this.#sink.error,
       isShutDown: this.#shutdown !== undefined,
     });
@@ -132,7 +133,7 @@ class Pipeline implements AuditPipeline {
 
   async flush(deadlineMs: number = FLUSH_MS): Promise<boolean> {
     this.#losses.drain();
-    const [events, transcripts] = [this.#outbox, this.transcripts].map((part) => part.settled(deadlineMs));
+    const [events, transcripts] = [this.#outbox, this.transcripts.writer].map((part) => part.settled(deadlineMs));
     return (await events!) && transcripts!;
   }
 
@@ -144,7 +145,7 @@ class Pipeline implements AuditPipeline {
   #emit(scope: WorkflowContext, input: EventInput, settled?: (outcome: WriteOutcome) => void): KeptEvent | undefined {
     this.brackets.beforeEvent(scope);
     const kept = this.#accept(scope, input);
-    if (kept === undefined && input.said !== undefined) this.transcripts.shed(input.said.length);
+    if (kept === undefined && input.content !== undefined) this.transcripts.writer.shed(input.content.length);
     if (kept !== undefined && settled !== undefined) this.#awaited.add(kept.id, settled);
     return kept;
   }
@@ -172,8 +173,8 @@ class Pipeline implements AuditPipeline {
     this.#metrics ??= new PipelineMetrics(this.#options.sink, this.#counts, () => this.health());
     // I6: what was told is redacted, and only then is anything of ours written around it.
     const told = this.#redactor.input(input);
-    const said = told.said && this.transcripts.sealSaid(scope, told, told.said);
-    const whole = said === undefined ? told : withReferences(told, said);
+    const content = this.transcripts.ofSpans?.seal(scope, told);
+    const whole = content === undefined ? told : withReferences(told, content);
     const event = this.#sealer.seal(scope, this.#instanceRun.completed(scope, whole));
     if (event === undefined) {
       this.#counts.failed += 1;
@@ -187,7 +188,7 @@ class Pipeline implements AuditPipeline {
     const position = this.#outbox.add(event, isOwn);
     if (typeof position === 'number') {
       this.#metrics.sealed(event);
-      if (said !== undefined) this.transcripts.writeSoon(said);
+      if (content !== undefined) this.transcripts.ofSpans!.write(content);
       return { event, id: eventId(event), position };
     }
     this.#losses.open.add(event, position);
@@ -225,9 +226,8 @@ class Pipeline implements AuditPipeline {
   }
 
   async #close(deadlineMs: number, leaveJournal: boolean): Promise<void> {
-    const { transcripts } = this;
     const parts = {
-      transcripts,
+      transcripts: this.transcripts.writer,
       outbox: this.#outbox,
       losses: this.#losses,
       instanceRun: this.#instanceRun,

@@ -1,9 +1,12 @@
+import { loggable } from '@spanledger/otel/internal';
 import type { AuditSink } from '@spanledger/protocol';
 import type { Outbox } from '../delivery/outbox.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Signing, SigningHealth } from '../signing/signing.ts';
+import type { ResolvedRedaction } from '../redaction/redaction-options.ts';
+import type { Redactor } from '../redaction/redactor.ts';
 import type { OpenLosses } from './open-losses.ts';
-import type { TranscriptHealth } from '../transcripts/transcripts.ts';
+import type { TranscriptHealth } from '../transcripts/transcript-writer.ts';
 import type { EventCounts } from './event-counts.ts';
 
 /** Something is on its way, and nothing has arrived for so long. */
@@ -24,7 +27,7 @@ export interface PipelineHealth {
   readonly sink: {
     readonly name: string;
     readonly healthy: boolean;
-    /** Why it stores nothing, where that is known. */
+    /** Why it stores nothing, where that is known; without secrets. */
     readonly problem?: string;
   };
   /** Sealed events in memory that have no outcome yet. */
@@ -40,6 +43,13 @@ export interface PipelineHealth {
     /** It took the last event that it was offered. */
     readonly healthy: boolean;
   };
+  /**
+   * Events since the start that lost their payload because the redaction policy threw, or returned none. Absent without a policy.
+   *
+   * They change neither `status` nor `accepting`: each is stored, in its place, and a probe that took a service out for them would
+   * let one odd payload stop every replica, as all have the same policy. Alert on `spanledger.redaction.failures` instead.
+   */
+  readonly redaction?: { readonly failures: number };
   /** Absent where nothing is signed. */
   readonly signing?: SigningHealth;
   /** Transcripts by outcome since the start, and those in memory. Absent where the sink takes none. */
@@ -56,6 +66,8 @@ interface HealthParts {
   readonly losses: OpenLosses;
   readonly signing: Signing;
   readonly counts: EventCounts;
+  readonly redaction: ResolvedRedaction;
+  readonly redactor: Redactor;
   readonly transcripts: TranscriptHealth | undefined;
   /** What the sink answered last, if that was a failure. */
   readonly sinkError: Error | undefined;
@@ -76,6 +88,7 @@ export function pipelineHealth(parts: HealthParts): PipelineHealth {
     sink: sinkState,
     queue: { events: queue.events, bytes: queue.bytes },
     ...(journal && { journal: { folder: journal.folder, healthy: journalHealthy, ...journal.stats } }),
+    ...(parts.redaction.policy && { redaction: { failures: parts.redactor.failures } }),
     ...(signingState && { signing: signingState }),
     ...(parts.transcripts && { transcripts: parts.transcripts }),
     losses: { events: refused + failed + shed + unsigned, unreported: losses.count },
@@ -85,5 +98,10 @@ export function pipelineHealth(parts: HealthParts): PipelineHealth {
 function sinkHealth(sink: AuditSink, lastError: Error | undefined, stalledMs: number): PipelineHealth['sink'] {
   const stalled = stalledMs > STALLED_MS ? `no answer for ${Math.round(stalledMs / 1000)} s` : undefined;
   const problem = sink.status?.().problem?.message ?? lastError?.message ?? stalled;
-  return { name: sink.name, healthy: problem === undefined, ...(problem !== undefined && { problem }) };
+  // A readiness route shows it to whoever asks.
+  return {
+    name: sink.name,
+    healthy: problem === undefined,
+    ...(problem !== undefined && { problem: loggable(problem) }),
+  };
 }

@@ -61,6 +61,10 @@ export class PipelineMetrics {
       unit: '{event}',
       description: 'Writes that the sink has tried again',
     });
+    const withheld = this.#meter.createObservableCounter('spanledger.redaction.failures', {
+      unit: '{event}',
+      description: 'Audit events that lost their payload because the redaction policy failed',
+    });
     const transcripts = this.#meter.createObservableCounter('spanledger.transcripts', {
       unit: '{transcript}',
       description: 'Transcripts by outcome',
@@ -69,7 +73,7 @@ export class PipelineMetrics {
       gauge: this.#meter.createObservableGauge(name, { unit, description }),
       read,
     }));
-    const observables = [events, retried, transcripts, ...gauges.map(({ gauge }) => gauge)];
+    const observables = [events, retried, withheld, transcripts, ...gauges.map(({ gauge }) => gauge)];
     const observe = (result: BatchObservableResult): void => {
       const now = health();
       for (const outcome of OUTCOMES) result.observe(events, counts[outcome], { outcome });
@@ -77,6 +81,7 @@ export class PipelineMetrics {
         if (now.transcripts) result.observe(transcripts, now.transcripts[outcome], { outcome });
       }
       result.observe(retried, sink.status?.().retries ?? 0);
+      if (now.redaction) result.observe(withheld, now.redaction.failures);
       for (const { gauge, read } of gauges) {
         const value = read(now);
         if (value !== undefined) result.observe(gauge, value);

@@ -1,16 +1,14 @@
 import { hash } from 'node:crypto';
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError, UnsignedEventError, encodeSubject, isEventName, seal } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { EventInput } from '../event-input.ts';
 import { Signing } from '../signing/signing.ts';
 import { createEnvelope } from './envelope.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
 import { boundSize } from './size-bound.ts';
 
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex');
 
 /** From what happened to its final bytes: envelope, bound, seal, signature. I1: nothing here waits. I5: nothing here throws. */
@@ -40,7 +38,7 @@ export class Sealer {
         return this.#sealOrUnsigned(scope, { ...input, fields: { '…': '[unreadable]' } });
       } catch {
         this.failures += 1;
-        if (this.failures === 1) log.error('an event could not be sealed (reported once):', loggable(first));
+        if (this.failures === 1) log.error('an event could not be sealed (reported once):', first);
         return undefined;
       }
     }

@@ -1,14 +1,11 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { within } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { Outbox } from '../delivery/outbox.ts';
 import type { InstanceRun } from '../instance/instance-run.ts';
 import type { LossReporter } from './loss-reporter.ts';
 import type { EventCounts } from './event-counts.ts';
-import type { Transcripts } from '../transcripts/transcripts.ts';
+import type { TranscriptWriter } from '../transcripts/transcript-writer.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** How often a final checkpoint is tried that cannot be signed. */
 const FINAL_TRIES_MAX = 3;
@@ -19,7 +16,7 @@ export interface ShutdownParts extends Pick<
   'producer' | 'sink' | 'journal' | 'attempts' | 'signing'
 > {
   readonly outbox: Outbox;
-  readonly transcripts: Transcripts;
+  readonly transcripts: TranscriptWriter;
   readonly losses: LossReporter;
   readonly instanceRun: InstanceRun;
   readonly counts: EventCounts;
@@ -66,7 +63,7 @@ async function closeSink({ sink }: ShutdownParts, deadlineMs: number): Promise<v
   try {
     await within(sink.close(deadlineMs), deadlineMs);
   } catch (error) {
-    log.error(`sink ${sink.name} could not be closed:`, loggable(error));
+    log.error(`sink ${sink.name} could not be closed:`, error);
   }
 }
 
@@ -74,7 +71,7 @@ async function closeAttempts({ attempts }: ShutdownParts, deadlineMs: number): P
   try {
     await within(Promise.resolve(attempts?.close?.()), deadlineMs);
   } catch (error) {
-    log.error(`the store of attempts could not be closed:`, loggable(error));
+    log.error(`the store of attempts could not be closed:`, error);
   }
 }
 
@@ -83,7 +80,7 @@ async function endJournal({ journal }: ShutdownParts, deadlineMs: number, leave:
   try {
     await within(leave ? journal.whenDurable(journal.position) : journal.close(), deadlineMs);
   } catch (error) {
-    log.error('the journal could not be closed:', loggable(error));
+    log.error('the journal could not be closed:', error);
   }
 }
 
@@ -91,13 +88,13 @@ function sayWhatIsLeft({ producer, journal, losses, outbox, counts }: ShutdownPa
   const left = journal?.stats.unacknowledged ?? 0;
   if (left > 0) log.warn(`${left} events are left in the journal for the next process of ${producer} to publish`);
   const lost = losses.open.count + (journal === undefined ? outbox.queue.events : 0);
-  if (lost > 0) log.error(`shut down with losses that are not in the ledger: ${lost} events`, counts);
+  if (lost > 0) log.error(`shut down with losses that are not in the ledger: ${lost} events`, JSON.stringify(counts));
 }
 
 function closeKeys({ signing }: ShutdownParts): void {
   try {
     signing?.keys.close?.();
   } catch (error) {
-    log.error('the signing keys could not be closed:', loggable(error));
+    log.error('the signing keys could not be closed:', error);
   }
 }

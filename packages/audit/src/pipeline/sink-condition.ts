@@ -1,9 +1,6 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { WriteOutcome } from '@spanledger/protocol';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+import { log } from '../diagnostics.ts';
 
 /** Whether the sink stores events, by its last answer. Said once when it begins to fail, and once when it stores again. */
 export class SinkCondition {
@@ -23,7 +20,7 @@ export class SinkCondition {
   /** @param isShutDown it may have been closed by ourselves: what is left then is said at the end of the shutdown. */
   failed({ status, error }: Exclude<WriteOutcome, { status: 'stored' }>, isShutDown: boolean): void {
     const isExpected = isShutDown && error instanceof SpanledgerError && error.code === 'SPANLEDGER_SINK_CLOSED';
-    if (this.error === undefined && !isExpected) log.error(`sink ${this.#name} ${status} an event:`, loggable(error));
+    if (this.error === undefined && !isExpected) log.error(`sink ${this.#name} ${status} an event:`, error);
     this.error = error;
   }
 }

@@ -10,7 +10,7 @@ const STRUCTURE_MAX_BYTES = 17_408;
 
 /** What sealing adds to a draft: schema version, run id twice, seq, previous hash, key id, signature, and their names. */
 const SEAL_BYTES = 700;
-/** Of the digests of what a span said: two, of 130 bytes each. */
+/** Of the digests of a span's content: two, of 130 bytes each. */
 const REFERENCES_MAX_BYTES = 512;
 /** A JSON string has at most this many bytes for one UTF-16 unit (`\u0000`). */
 const UNIT_MAX_BYTES = 6;

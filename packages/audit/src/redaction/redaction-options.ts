@@ -9,7 +9,7 @@ export type RedactionPolicy = (payload: Record<string, unknown>) => Readonly<Rec
 export interface RedactionOptions {
   /** Known shapes of secrets become `[REDACTED]`, in every text of every event. Default true. */
   readonly secrets?: boolean;
-  /** What else is to go. It runs before the secrets are looked for. If it throws, the event loses its payload (I6). */
+  /** What else is to go. It runs before the secrets are looked for. If it throws, the event loses its payload (I6), and is counted in `health().redaction`. */
   readonly policy?: RedactionPolicy | undefined;
   /**
    * At least 16 bytes, or a string of as many. With it a secret becomes `[REDACTED:<16 hex>]`, its HMAC-SHA-256: equal secrets can

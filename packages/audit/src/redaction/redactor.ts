@@ -1,12 +1,10 @@
-import { diag } from '@opentelemetry/api';
 import { LEDGER_EVENTS, ORCHESTRATOR_EVENTS } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { EventInput } from '../event-input.ts';
 import { toFields } from '../json-value.ts';
 import { SecretScrubber } from './secret-scrubber.ts';
 import type { RedactionPolicy, ResolvedRedaction } from './redaction-options.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 type Fields = Readonly<Record<string, JsonValue>>;
 
@@ -35,8 +33,8 @@ const WITHHELD: Fields = { '…': '[redaction failed]' };
  * of the run, number, hash, type and times are written afterwards, so it cannot reach them. I5: it never throws.
  */
 export class Redactor {
-  /** An event has lost its payload because the policy threw, or returned what is no payload: each says so, the log once. */
-  #hasFailed = false;
+  /** Events that have lost their payload because the policy threw, or returned what is no payload: each says so, the log once. */
+  failures = 0;
   readonly #policy: RedactionPolicy | undefined;
   readonly #scrubber: SecretScrubber | undefined;
   /** Marks made with a key differ, and tell ids apart. */
@@ -88,12 +86,12 @@ export class Redactor {
       const fields = toFields(allowed);
       return hasStructure ? withStructure(fields, told) : fields;
     } catch (error) {
+      this.failures += 1;
       // Its message may quote the payload: only what kind of error it was is told.
-      if (!this.#hasFailed) {
+      if (this.failures === 1) {
         const kind = error instanceof Error ? error.constructor.name : typeof error;
         log.error(`a redaction policy failed (${kind}), and its event has no payload (reported once)`);
       }
-      this.#hasFailed = true;
       return hasStructure ? withStructure(WITHHELD, told) : WITHHELD;
     }
   }

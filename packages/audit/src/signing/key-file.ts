@@ -1,11 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
+import { log } from '../diagnostics.ts';
 
 /** A key has a hundred bytes; whatever has more than this is no key. */
 const BYTES_MAX = 16_384n;
@@ -75,7 +72,7 @@ export class KeyFile {
   }
 
   #complain(message: string): void {
-    if (message !== this.#complaint) log.error(`events are signed on with the key there was: ${loggable(message)}`);
+    if (message !== this.#complaint) log.error(`events are signed on with the key there was: ${message}`);
     this.#complaint = message;
   }
 

@@ -1,13 +1,11 @@
 import path from 'node:path';
-import { diag } from '@opentelemetry/api';
 import { SpanledgerError, readJwks } from '@spanledger/protocol';
 import type { EventSigner, Jwk, Jwks } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import { KeyFile } from './key-file.ts';
 import { readPrivateKey } from './private-key.ts';
 import { signingKey } from './signing-key.ts';
 import type { SigningKey } from './signing-key.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** Keys that this process has signed with and does no more; those before them are forgotten. */
 const RETIRED_MAX = 32;

@@ -1,9 +1,6 @@
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { JWKS_PATH, SpanledgerError } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import { getPipeline } from '../pipeline/registry.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 export interface KeysRouteOptions {
   /** How long a reader may keep the answer, in seconds. Default 300; 0 to 86,400. */
@@ -52,7 +49,7 @@ function answer(maxAgeSeconds: number): KeysAnswer {
       body: JSON.stringify(jwks),
     };
   } catch (error) {
-    log.error('the public keys cannot be served:', loggable(error));
+    log.error('the public keys cannot be served:', error);
     return failure(503, 'Service Unavailable', 'the public keys cannot be had at the moment');
   }
 }

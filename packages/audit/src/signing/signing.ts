@@ -1,10 +1,8 @@
-import { diag } from '@opentelemetry/api';
 import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { EnvelopeForm, SealOptions, UnsignedEventError } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import type { SigningKeys } from './key-ring.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** What is signed, and by whom. */
 export interface SigningOptions {
@@ -76,7 +74,7 @@ export class Signing {
       mode,
       ...(kid !== undefined && { kid }),
       healthy: problem === undefined,
-      ...(problem && { problem: problem.message }),
+      ...(problem && { problem: loggable(problem.message) }),
     };
   }
 

@@ -1,12 +1,10 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { diag } from '@opentelemetry/api';
-import { loggable } from '@spanledger/otel/internal';
 import { within } from '@spanledger/protocol';
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import { closedOutcome } from './closed-outcome.ts';
 
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 const NEWLINE = Buffer.from('\n');
 /** One write to the file, in bytes, or one event if that is more. */
 const BATCH_MAX_BYTES = 1024 * 1024;
@@ -119,12 +117,8 @@ class FileSink implements AuditSink {
 
   async #finish(): Promise<void> {
     await this.#writing;
-    await this.#file
-      ?.sync()
-      .catch((error: unknown) => log.error(`${this.#path} could not be synced:`, loggable(error)));
-    await this.#file
-      ?.close()
-      .catch((error: unknown) => log.error(`${this.#path} could not be closed:`, loggable(error)));
+    await this.#file?.sync().catch((error: unknown) => log.error(`${this.#path} could not be synced:`, error));
+    await this.#file?.close().catch((error: unknown) => log.error(`${this.#path} could not be closed:`, error));
   }
 }
 

@@ -98,7 +98,7 @@ export class AuditSpanExporter {
 
   #designate(span: SpanView): readonly EventInput[] {
     const rule = findStartRule(span, this.#rules, this.#faults);
-    const ended = endEvents(span, this.#rules, rule, this.#faults, this.#pipeline.transcripts);
+    const ended = endEvents(span, this.#rules, rule, this.#faults, this.#pipeline.transcripts.ofSpans);
     return rule === undefined ? ended : [startEvent(span, rule, this.#faults), ...ended];
   }
 

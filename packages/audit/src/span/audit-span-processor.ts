@@ -92,8 +92,9 @@ export class AuditSpanProcessor {
   }
 
   #emitEnd(span: SpanView, rule: StartRule | undefined): void {
-    const inputs = endEvents(span, this.#rules, rule, this.#faults, this.#pipeline.transcripts);
-    if (inputs.length === 0 || TOLD in span) return;
+    if (TOLD in span) return;
+    const inputs = endEvents(span, this.#rules, rule, this.#faults, this.#pipeline.transcripts.ofSpans);
+    if (inputs.length === 0) return;
     (span as { [TOLD]?: true })[TOLD] = true;
     const scope = scopeOf(span);
     for (const input of inputs) this.#pipeline.emit(scope, input);

@@ -11,7 +11,7 @@ import { recordFields } from '../rules/read-fields.ts';
 import type { SpanFaults } from './span-faults.ts';
 import { placeAt, placeAtEnd } from './span-place.ts';
 import type { SpanView } from './span-view.ts';
-import type { Transcripts } from '../transcripts/transcripts.ts';
+import type { SpanTranscripts } from '../transcripts/span-transcripts.ts';
 
 const ERROR_TYPE_MAX = 128;
 const ERROR_MESSAGE_MAX = 512;
@@ -36,14 +36,14 @@ export function startEvent(span: SpanView, rule: StartRule, faults: SpanFaults):
  * All that an ended span says to the ledger, in order: its marked span events, each at its own time, then the span itself.
  *
  * @param bound the rule that matched at the start.
- * @param transcripts where what the span says of a model's input and output is kept, if it is.
+ * @param transcripts where its GenAI content is kept, if it is.
  */
 export function endEvents(
   span: SpanView,
   rules: CompiledRules,
   bound: StartRule | undefined,
   faults: SpanFaults,
-  transcripts: Transcripts,
+  transcripts: SpanTranscripts | undefined,
 ): readonly EventInput[] {
   const marked = span.events.length > 0 ? markedEvents(span, faults) : NONE;
   const end = endEvent(span, rules, bound, faults, transcripts);
@@ -58,15 +58,15 @@ function endEvent(
   rules: CompiledRules,
   bound: StartRule | undefined,
   faults: SpanFaults,
-  transcripts: Transcripts,
+  transcripts: SpanTranscripts | undefined,
 ): EventInput | undefined {
   const match = bound === undefined ? findMatch(span, rules, faults) : bound.end(span);
   // The span's own word overrides the name; the rule still says what is recorded.
   const event = ownEventName(span.attributes, faults) ?? match?.event;
   if (event === undefined) return undefined;
   const input = inputOf(event, placeAtEnd(span), () => withErrorAndDrops(match?.content(), span), faults);
-  const said = transcripts.saidBy(span);
-  return said === undefined ? input : { ...input, said };
+  const content = transcripts?.contentOf(span);
+  return content === undefined ? input : { ...input, content };
 }
 
 function findMatch(span: SpanView, rules: CompiledRules, faults: SpanFaults): Match | undefined {

@@ -1,7 +1,5 @@
-import { diag } from '@opentelemetry/api';
+import { log } from '../diagnostics.ts';
 import type { AuditPipeline } from '../audit-pipeline.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** How long the shutdown of a tracer provider may wait for the ledger. The pipeline has a deadline of its own after it. */
 export const SHUTDOWN_FLUSH_MS = 5_000;

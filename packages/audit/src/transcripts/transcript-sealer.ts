@@ -17,7 +17,7 @@ export interface RecordedTranscript {
 
 const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex');
 
-/** From what was said to its final bytes and digest: redact, seal. Synchronous. */
+/** From content to its final bytes and digest: redact, seal. Synchronous. */
 export class TranscriptSealer {
   readonly #producer: string;
   readonly #redaction: ResolvedRedaction;

@@ -1,19 +1,17 @@
-import { ROOT_CONTEXT, context, diag } from '@opentelemetry/api';
+import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError, within } from '@spanledger/protocol';
 import type { AuditSink, SealedTranscript, WriteOutcome } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import { answerOf } from '../sinks/answer-of.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** I7: of all transcripts without an outcome. */
 const OPEN_BYTES_MAX = 64 * 1024 * 1024;
 /** Messages of this many bytes are made in one turn. */
 const TURN_BYTES = 1024 * 1024;
 
-/** What has become of transcripts since the process started. */
-export interface TranscriptCounts {
+/** What has become of transcripts since the process started: each is counted once. */
+interface TranscriptCounts {
   /** The sink keeps it. */
   stored: number;
   /** The sink will not take it. */
@@ -26,6 +24,12 @@ export interface TranscriptCounts {
   unsealed: number;
 }
 
+/** How transcripts are doing. */
+export interface TranscriptHealth extends Readonly<TranscriptCounts> {
+  /** Bytes of those without an outcome, in memory. */
+  readonly bytes: number;
+}
+
 interface Waiting {
   readonly transcript: SealedTranscript;
   readonly settle: () => void;
@@ -33,11 +37,11 @@ interface Waiting {
 
 /** Gives transcripts to the sink. They are in no journal: what has no outcome when the process dies is gone, and its event says its digest. */
 export class TranscriptWriter {
-  readonly counts: TranscriptCounts = { stored: 0, refused: 0, failed: 0, shed: 0, unsealed: 0 };
+  readonly #counts: TranscriptCounts = { stored: 0, refused: 0, failed: 0, shed: 0, unsealed: 0 };
   readonly #sink: AuditSink;
   readonly #open = new Set<Promise<void>>();
   readonly #waiting: Waiting[] = [];
-  readonly #said = new Set<string>();
+  readonly #reported = new Set<string>();
   #openBytes = 0;
   // I8: our own traffic is not traced.
   readonly #untraced = suppressTracing(ROOT_CONTEXT);
@@ -50,9 +54,9 @@ export class TranscriptWriter {
     return this.#sink.writeTranscript !== undefined;
   }
 
-  /** Of all without an outcome. */
-  get openBytes(): number {
-    return this.#openBytes;
+  /** `undefined` for a sink that takes none. */
+  get health(): TranscriptHealth | undefined {
+    return this.takesAny ? { bytes: this.#openBytes, ...this.#counts } : undefined;
   }
 
   /** For a sink that takes any. Never rejects. */
@@ -65,22 +69,22 @@ export class TranscriptWriter {
 
   /** The same, later and without an answer. I1, I5: for span hooks. */
   writeSoon(transcript: SealedTranscript): void {
-    if (!this.#takeRoom(transcript)) return this.#say('shed', noRoom());
+    if (!this.#takeRoom(transcript)) return this.#report('shed', noRoom());
     this.#track(new Promise((settle) => this.#waiting.push({ transcript, settle })));
     if (this.#waiting.length === 1) setImmediate(() => this.#writeWaiting());
   }
 
   /** Their event was lost: they are not to be written. */
   shed(count: number): void {
-    this.counts.shed += count;
-    this.#say('shed', 'its event was not kept');
+    this.#counts.shed += count;
+    this.#report('shed', 'its event was not kept');
   }
 
   /** One could not be sealed. */
   unsealed(cause: unknown): void {
-    this.counts.unsealed += 1;
-    // The error of a policy, which is the cause of ours, may quote what was said: it is not told.
-    this.#say('unsealed', cause instanceof SpanledgerError ? cause.message : 'it could not be read');
+    this.#counts.unsealed += 1;
+    // The error of a policy, which is the cause of ours, may quote the content: it is not told.
+    this.#report('unsealed', cause instanceof SpanledgerError ? cause.message : 'it could not be read');
   }
 
   /** Waits until everything written so far has an outcome. @returns false if the deadline came first. */
@@ -90,7 +94,7 @@ export class TranscriptWriter {
 
   #takeRoom({ size }: SealedTranscript): boolean {
     if (this.#openBytes + size > OPEN_BYTES_MAX) {
-      this.counts.shed += 1;
+      this.#counts.shed += 1;
       return false;
     }
     this.#openBytes += size;
@@ -110,7 +114,7 @@ export class TranscriptWriter {
       bytes += transcript.size;
       taken += 1;
       void this.#give(transcript).then((outcome) => {
-        if (outcome.status !== 'stored') this.#say(outcome.status, outcome.error);
+        if (outcome.status !== 'stored') this.#report(outcome.status, outcome.error);
         settle();
       });
     }
@@ -122,14 +126,14 @@ export class TranscriptWriter {
     const ask = (): Promise<WriteOutcome> => this.#sink.writeTranscript!(transcript);
     const outcome = await context.with(this.#untraced, answerOf, undefined, ask);
     this.#openBytes -= transcript.size;
-    this.counts[outcome.status] += 1;
+    this.#counts[outcome.status] += 1;
     return outcome;
   }
 
-  #say(outcome: string, cause: unknown): void {
-    if (this.#said.has(outcome)) return;
-    this.#said.add(outcome);
-    log.error(`a transcript of a span is not stored (${outcome}; reported once):`, loggable(cause));
+  #report(outcome: string, cause: unknown): void {
+    if (this.#reported.has(outcome)) return;
+    this.#reported.add(outcome);
+    log.error(`a transcript of a span is not stored (${outcome}; reported once):`, cause);
   }
 }
 

@@ -1,14 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ROOT_CONTEXT, context, diag } from '@opentelemetry/api';
+import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
-import { loggable } from '@spanledger/otel/internal';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AttemptKey, AttemptRecord, AttemptStore } from '@spanledger/protocol';
+import { log } from '../diagnostics.ts';
 import { UnusableRecordError, checkRecord, checkRevision, newest } from './attempt-record.ts';
 import { processAttempts } from './memory-attempt-store.ts';
 import type { MemoryAttemptStore } from './memory-attempt-store.ts';
-
-const log = diag.createComponentLogger({ namespace: '@spanledger/audit' });
 
 /** Races that may be lost in a row before something must be wrong: about ten seconds. */
 const TRIES_MAX = 200;
@@ -131,7 +129,7 @@ export class AttemptCounter {
     this.#remember(key, record);
     // Lost, if the next attempt has been given already: then nobody needs it.
     this.#untracedly(() => store.write(key, record, revision)).catch((error: unknown) =>
-      log.debug(`the start of step ${key.stepId} was not noted in the store of attempts:`, loggable(error)),
+      log.debug(`the start of step ${key.stepId} was not noted in the store of attempts:`, error),
     );
   }
 
@@ -142,7 +140,7 @@ export class AttemptCounter {
   #sayItIsAway({ name }: AttemptStore, cause: unknown): void {
     this.#unaskedUntilMs = performance.now() + UNASKED_MS;
     if (!this.#isAway)
-      log.warn(`attempts are counted in this process alone, as long as ${name} is not available:`, loggable(cause));
+      log.warn(`attempts are counted in this process alone, as long as ${name} is not available:`, cause);
     this.#isAway = true;
   }
 
@@ -179,7 +177,7 @@ function nextAttempt({ last, atLeast }: Known): NextAttempt {
 
 /** That is no reason to count other steps alone. */
 function sayItIsUnusable({ name }: AttemptStore, { stepId }: AttemptKey, { message }: Error): void {
-  log.warn(`an attempt of step ${stepId} is counted in this process alone, because of ${name}: ${loggable(message)}`);
+  log.warn(`an attempt of step ${stepId} is counted in this process alone, because of ${name}: ${message}`);
 }
 
 function unavailable({ name }: AttemptStore, { stepId }: AttemptKey, cause: unknown): SpanledgerError {

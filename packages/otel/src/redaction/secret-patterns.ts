@@ -63,7 +63,7 @@ const VALUE =
 
 /** `name = value`, `name: value`, `"name": "value"`, `?name=value`. Which name it is, and the value, are groups. */
 export const ASSIGNMENT = new RegExp(
-  `(?:(?<certain>${CERTAIN}|gitlab_session)|(?<likely>${LIKELY}))(?:[_-](?!${ABOUT})\\w{1,16})?(?:\\\\{0,7}["'])?\\]?[ \\t]{0,4}(?:=>|:=|==?|:)[ \\t]{0,4}${VALUE}`,
+  `(?:(?<certain>${CERTAIN})|(?<likely>${LIKELY}))(?:[_-](?!${ABOUT})\\w{1,16})?(?:\\\\{0,7}["'])?\\]?[ \\t]{0,4}(?:=>|:=|==?|:)[ \\t]{0,4}${VALUE}`,
   'gi',
 );
 
@@ -122,7 +122,5 @@ export const NAME_HINT = new RegExp(
     // The end of a name before `=` or `:` is where an assignment shows, and there are few of these.
     `${NAMES}[\\w-]{0,28}[\\\\"'\\]]{0,9}[ \\t]{0,4}[=:]`,
     'curl[ \\t]',
-    'gitlab_session',
-    '<[Aa][Dd][Dd][ \\t]',
   ].join('|'),
 );

@@ -55,6 +55,7 @@ export const VENDOR_KEYS: readonly (readonly [prefix: string, body: string, min:
   ['github_pat_', '\\w', 40],
   ['gl(?:pat|ptt|rt|dt|ft|ffct|soat|cbt|oas|imt|agent)-', '(?:[\\w-]|\\.(?=[0-9a-z]{9}(?![0-9a-z])))', 20], // GitLab
   ['GR1348941', '[\\w-]', 20],
+  ['_gitlab_session=', '[a-z0-9]', 32],
   ['sgp_', '\\w', 40], // Sourcegraph
   ['ATATT3', '[\\w=-]', 40], // Atlassian
   ['npm_', '[A-Za-z0-9]', 30],

@@ -53,18 +53,13 @@ export class EventClient {
     this.#notice = notice;
   }
 
-  /** It has had all that there is. */
-  get isUpToDate(): boolean {
-    return this.#notice === undefined && this.#position >= this.#ring.end;
-  }
-
-  /** Sends what there is, as long as the outlet takes it. */
+  /** Sends what there is, as long as the outlet takes it; and ends where that was all for ever. */
   pump(): void {
-    while (!this.#blocked && !this.#ended) {
+    while (!this.#blocked && !this.#ended && !this.#isUpToDate) {
       const text = this.#nextText();
-      if (text === '') return;
-      this.#blocked = !this.#outlet.write(text);
+      if (text !== '') this.#blocked = !this.#outlet.write(text);
     }
+    if (this.#ring.isFinished && this.#isUpToDate) this.end();
   }
 
   /** The outlet takes more again. */
@@ -85,29 +80,20 @@ export class EventClient {
     if (!this.#blocked && !this.#ended) this.#blocked = !this.#outlet.write(HEARTBEAT);
   }
 
-  /** Nothing more comes. Doing it again does nothing. */
-  end(): void {
-    if (this.#ended) return;
+  /** Nothing more comes. Doing it again does nothing; but one that was ended, and does not take the last of it, can be destroyed. */
+  end(how: 'end' | 'close' | 'destroy' = 'end'): void {
+    if (this.#ended && how !== 'destroy') return;
     this.#ended = true;
-    this.#outlet.end();
+    this.#outlet[how]();
   }
 
-  /** Also where not all is sent that there is. */
-  close(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#outlet.close();
-  }
-
-  /** Also one that was ended, and does not take the last of it. */
-  destroy(): void {
-    this.#ended = true;
-    this.#outlet.destroy();
+  get #isUpToDate(): boolean {
+    return this.#notice === undefined && this.#position >= this.#ring.end;
   }
 
   #nextText(): string {
     let text = '';
-    while (text.length < WRITE_MAX && !this.isUpToDate) text += this.#nextPart();
+    while (text.length < WRITE_MAX && !this.#isUpToDate) text += this.#nextPart();
     return text;
   }
 

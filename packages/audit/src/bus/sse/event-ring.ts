@@ -25,11 +25,17 @@ export class EventRing {
   first = 0;
   /** Of the entry that comes next. */
   end = 0;
-  /** Of all texts, as UTF-8. */
-  bytes = 0;
+  /** The terminal event is in it: nothing more comes. */
+  isFinished = false;
+  /** Of the texts of all rings, as UTF-8. */
+  readonly #memory: { bytes: number };
   readonly #entries = new Map<number, RingEntry>();
   /** Of this ring: another one would count otherwise. */
   readonly #name = randomUUID();
+
+  constructor(memory: { bytes: number }) {
+    this.#memory = memory;
+  }
 
   get size(): number {
     return this.end - this.first;
@@ -42,7 +48,7 @@ export class EventRing {
   push(entry: RingEntry): void {
     this.#entries.set(this.end, entry);
     this.end += 1;
-    this.bytes += entry.bytes;
+    this.#memory.bytes += entry.bytes;
   }
 
   /** Takes the oldest one out. */
@@ -51,7 +57,7 @@ export class EventRing {
     if (entry === undefined) return undefined;
     this.#entries.delete(this.first);
     this.first += 1;
-    this.bytes -= entry.bytes;
+    this.#memory.bytes -= entry.bytes;
     return entry;
   }
 

@@ -1,7 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import { SpanledgerError } from '@spanledger/protocol';
 import { busId } from '../bus-options.ts';
-import type { ClientRequest } from './event-hub.ts';
+import type { EventFilter } from '../event-filter.ts';
+
+/** Whom a client is, and what it wants. */
+export interface ClientRequest {
+  readonly taskId: string;
+  readonly filter: EventFilter;
+  /** What it has had last, by its own word. */
+  readonly lastEventId: string | undefined;
+}
 
 /**
  * What a request asks for: the task that its route names, the filters of its query, and where the client had come to

@@ -6,16 +6,20 @@ import type { Subscription } from '../subscription.ts';
 import type { EventClient, StartingPlace } from './event-client.ts';
 import { EventRing } from './event-ring.ts';
 import type { RingEntry } from './event-ring.ts';
+import type { HubClock } from './hub-clock.ts';
+import type { ResolvedTaskEvents } from './sse-options.ts';
 import { cursorOf, eventText } from './sse-text.ts';
 
-/** What a channel tells the hub. */
+/** What a channel shares with all others, and whom it tells of itself. */
 export interface ChannelOwner {
+  readonly options: ResolvedTaskEvents;
+  readonly clock: HubClock;
+  readonly memory: { bytes: number };
   /** Something is in the ring that its clients are to have, soon. */
   onPushed(channel: TaskChannel): void;
   /** Nothing more comes from the bus. */
   onEnd(channel: TaskChannel): void;
-  /** So many bytes are more, or less, in its ring. */
-  onBytes(difference: number): void;
+  onLeft(channel: TaskChannel, client: EventClient): void;
 }
 
 const HOLE = { text: '', bytes: 0, event: {}, kind: { terminal: false, chunk: false } };
@@ -26,23 +30,21 @@ const HOLE = { text: '', bytes: 0, event: {}, kind: { terminal: false, chunk: fa
  */
 export class TaskChannel {
   readonly taskId: string;
-  readonly ring = new EventRing();
+  readonly ring: EventRing;
   readonly clients = new Set<EventClient>();
-  /** `finished`: the terminal event is in the ring. `closed`: the bus was closed before that. */
-  state: 'live' | 'finished' | 'closed' = 'live';
   readonly #owner: ChannelOwner;
-  readonly #eventsMax: number;
   readonly #subscription: Subscription;
   #missing = 0;
+  #isToPump = false;
   /** No client has asked for chunks: they would only take the place of events. */
   #chunks = false;
 
-  constructor(taskId: string, subscription: Subscription, eventsMax: number, owner: ChannelOwner) {
+  constructor(taskId: string, subscription: Subscription, owner: ChannelOwner) {
     this.taskId = taskId;
+    this.ring = new EventRing(owner.memory);
     this.#subscription = subscription;
-    this.#eventsMax = eventsMax;
     this.#owner = owner;
-    void subscription.forEach((item) => this.#onItem(item)).then(() => this.#onEnd());
+    void subscription.forEach((item) => this.#onItem(item)).then(() => owner.onEnd(this));
   }
 
   /**
@@ -56,7 +58,7 @@ export class TaskChannel {
     const known = this.ring.find(lastEventId);
     if (known === undefined) return { position: this.ring.first, notice: 'gap' };
     const place = { position: known + 1, notice: undefined };
-    return this.state === 'finished' && !this.#hasFor(filter, place.position) ? undefined : place;
+    return this.ring.isFinished && !this.#hasFor(filter, place.position) ? undefined : place;
   }
 
   add(client: EventClient, filter: EventFilter): void {
@@ -64,16 +66,24 @@ export class TaskChannel {
     this.clients.add(client);
   }
 
-  /** Lets each client have what it can take now, and ends those that have had all. */
-  pump(): void {
-    for (const client of this.clients) {
-      client.pump();
-      this.endIfDone(client);
-    }
+  /** Doing it again does nothing. */
+  remove(client: EventClient): void {
+    if (this.clients.delete(client)) this.#owner.onLeft(this, client);
   }
 
-  endIfDone(client: EventClient): void {
-    if (this.state === 'finished' && client.isUpToDate) client.end();
+  /** Lets each client have what it can take now. */
+  pump(): void {
+    for (const client of this.clients) client.pump();
+  }
+
+  /** The same in a later turn, once, however much comes until then. */
+  pumpSoon(): void {
+    if (this.#isToPump) return;
+    this.#isToPump = true;
+    this.#owner.clock.soon(() => {
+      this.#isToPump = false;
+      this.pump();
+    });
   }
 
   /** Takes the oldest event out, for all. */
@@ -81,15 +91,18 @@ export class TaskChannel {
     const position = this.ring.first;
     const entry = this.ring.shift();
     if (entry === undefined) return;
-    this.#owner.onBytes(-entry.bytes);
     for (const client of this.clients) client.passOver(position, entry);
   }
 
-  /** Leaves the bus, and forgets everything. */
-  close(): void {
+  /** Sends what is taken now, leaves the bus, and forgets everything. */
+  close(farewell: 'close' | 'destroy'): void {
+    this.pump();
     this.#subscription.close();
-    this.#owner.onBytes(-this.ring.bytes);
     while (this.ring.shift() !== undefined);
+    for (const client of this.clients) {
+      this.remove(client);
+      client.end(farewell);
+    }
   }
 
   #onItem(item: BusItem): void {
@@ -114,21 +127,17 @@ export class TaskChannel {
       missing: 0,
     });
     // Not before it is in the ring: who is up to date and can expect nothing more is sent away.
-    if (kind.terminal) this.state = 'finished';
+    if (kind.terminal) this.ring.isFinished = true;
   }
 
   #push(entry: RingEntry): void {
-    // Who can take it has it before it goes.
-    if (this.ring.size >= this.#eventsMax) this.pump();
+    if (this.ring.size >= this.#owner.options.eventsMax) {
+      // Who can take it has it before it goes.
+      this.pump();
+      this.forgetOldest();
+    }
     this.ring.push(entry);
-    this.#owner.onBytes(entry.bytes);
-    if (this.ring.size > this.#eventsMax) this.forgetOldest();
     this.#owner.onPushed(this);
-  }
-
-  #onEnd(): void {
-    if (this.state === 'live') this.state = 'closed';
-    this.#owner.onEnd(this);
   }
 
   #hasFor(filter: EventFilter, from: number): boolean {

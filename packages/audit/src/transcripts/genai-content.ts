@@ -1,27 +1,25 @@
 import { SpanledgerError } from '@spanledger/protocol';
+import type { ContentKind } from './genai-conventions.ts';
 import type { GivenMessage } from './redact-transcript.ts';
 
-/** What was said, as a span has it: nothing of it is copied yet, so it must be sealed in the same turn (I1). */
-export interface Said {
-  readonly kind: 'input' | 'output';
+/** What a model was told, or what it answered, as a span has it: nothing of it is copied yet, so it must be sealed in the same turn (I1). */
+export interface GenAiContent {
+  readonly kind: ContentKind;
   readonly content: string | readonly GivenMessage[];
 }
 
-/** One attribute of a span or of a span event, or several that stand for one message. */
-export type SaidSource = { readonly role?: string; readonly value: unknown };
+/** A value in which content was found, or one of several that stand for a message each. */
+export type ContentSource = { readonly role?: string; readonly value: unknown };
 
 /**
  * Several sources as one content: messages where all of them are; a text as it is where it is all there is.
  *
  * @throws SpanledgerError `SPANLEDGER_TRANSCRIPT` if they have more than `contentMax` UTF-16 units.
  */
-export function joinSources(sources: readonly SaidSource[], contentMax: number): Said['content'] {
+export function joinSources(sources: readonly ContentSource[], contentMax: number): GenAiContent['content'] {
   let units = 0;
-  for (const { value } of sources) units += typeof value === 'string' ? value.length : JSON.stringify(value).length;
-  if (units > contentMax) {
-    const message = `a content has ${units} UTF-16 units, and at most ${contentMax} are taken from a span`;
-    throw new SpanledgerError('SPANLEDGER_TRANSCRIPT', message);
-  }
+  for (const { value } of sources) units += unitsOf(value);
+  if (units > contentMax) throw tooLarge(units, contentMax);
   const [first] = sources;
   if (sources.length === 1 && first?.role === undefined && typeof first?.value === 'string') {
     return messagesIn(first.value) ?? first.value;
@@ -29,7 +27,17 @@ export function joinSources(sources: readonly SaidSource[], contentMax: number):
   return sources.flatMap(toMessages);
 }
 
-function toMessages({ role, value }: SaidSource): readonly GivenMessage[] {
+/** UTF-16 units of a text, or of the JSON of anything else. */
+export function unitsOf(value: unknown): number {
+  return typeof value === 'string' ? value.length : JSON.stringify(value).length;
+}
+
+export function tooLarge(units: number, contentMax: number): SpanledgerError {
+  const message = `a content has ${units} UTF-16 units, and at most ${contentMax} are taken from a span`;
+  return new SpanledgerError('SPANLEDGER_TRANSCRIPT', message);
+}
+
+function toMessages({ role, value }: ContentSource): readonly GivenMessage[] {
   const messages = messagesIn(value);
   if (role === undefined) return messages ?? [isObject(value) ? value : { content: value }];
   // A list without messages of its own is the parts of one.
