@@ -252,6 +252,15 @@ describe('what is not kept', () => {
     expect(subject.pipeline.health().transcripts).toMatchObject({ unsealed: 1, stored: 1 });
   });
 
+  it('because there are too many records is counted, though they say nothing', async () => {
+    const subject = withTranscripts({ pipelineOptions: { transcripts: { contentMax: 2_000 } } });
+    const { emit } = logging(subject);
+    const { span, ctx } = startCall(subject);
+    for (let i = 0; i < 200; i += 1) emit({ eventName: QUESTION.eventName }, ctx);
+    expect(contentsOf(subject, await endedCall(subject, span))).toEqual({});
+    expect(subject.pipeline.health().transcripts).toMatchObject({ unsealed: 1, stored: 0 });
+  });
+
   it('because it cannot be read is counted, and whoever logs it is not told', async () => {
     const subject = withTranscripts();
     const { emit, processor } = logging(subject);

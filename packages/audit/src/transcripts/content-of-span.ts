@@ -46,7 +46,7 @@ export function contentOfSpan(
 
 function sourcesOf(kind: ContentKind, span: SpanView, logged: LoggedContent | undefined): Sources {
   const ofSpan = spanSources(kind, span);
-  const records = (ofSpan === undefined && logged?.eventsOf(kind)) || NONE;
+  const records = ofSpan === undefined ? (logged?.eventsOf(kind) ?? NONE) : NONE;
   const sources = ofSpan ?? eventSources(kind, records);
   const system = kind === 'input' ? systemInstructions(span.attributes, [...span.events, ...records]) : undefined;
   return system === undefined ? (sources ?? NONE) : [{ role: 'system', value: system }, ...(sources ?? NONE)];

@@ -48,7 +48,9 @@ export class LoggedContent {
 
   #keep(logged: Logged, name: string, told: Readonly<Record<string, unknown>>): void {
     const attributes = copyPayload(told) as Record<string, unknown>;
-    for (const value of Object.values(attributes)) logged.units += unitsOf(value);
+    // With its names: records that say nothing have a place in memory too.
+    logged.units += name.length;
+    for (const [key, value] of Object.entries(attributes)) logged.units += key.length + unitsOf(value);
     if (logged.units > this.#contentMax) throw tooLarge(logged.units, this.#contentMax);
     logged.events.push({ name, attributes });
   }
