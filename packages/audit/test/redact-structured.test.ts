@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { copyPayload } from '../src/redaction/copy-payload.ts';
 import { redactStructured } from '../src/redaction/redact-structured.ts';
-import { resolveRedaction } from '../src/redaction/redaction-options.ts';
+import { SecretScrubber } from '../src/redaction/secret-scrubber.ts';
 import type { RedactionPolicy } from '../src/index.ts';
 
 interface Message {
@@ -13,6 +13,7 @@ type Conversation = Record<string, unknown> & { messages: Message[] };
 
 const conversation = (): Conversation => ({
   kind: 'input',
+  stop: ['.'],
   messages: [
     { role: 'system', parts: [{ type: 'text', content: 'be kind' }] },
     { role: 'user', id: 'm1', parts: [{ type: 'text', content: 'I am Ann' }] },
@@ -29,7 +30,7 @@ const conversation = (): Conversation => ({
 
 function redact(change: (payload: Conversation) => unknown, payload: Conversation = conversation()): unknown {
   const policy: RedactionPolicy = (given) => (change(given as Conversation) ?? given) as Record<string, unknown>;
-  return redactStructured(payload, resolveRedaction({ policy }));
+  return redactStructured(payload, policy, new SecretScrubber());
 }
 
 describe('a policy may change what is said', () => {
@@ -80,6 +81,7 @@ describe('nothing is written if a policy', () => {
     'changes the kind of a part': ({ messages }) => void (messages[1]!.parts[0]!.type = 'blob'),
     'moves a part to another place': ({ messages }) => void messages[2]!.parts.reverse(),
     'changes the kind of the record': (payload) => void (payload['kind'] = 'output'),
+    'puts a message where a text was': (payload) => void (payload['stop'] = [{ role: 'user' }]),
     'puts a text where a message was': ({ messages }) => void (messages[1] = 'gone' as never),
     'puts a text where the messages were': (payload) => void (payload.messages = 'gone' as never),
     'puts a message in a list': ({ messages }) => void (messages[1] = [messages[1]] as never),
@@ -117,6 +119,10 @@ describe('nothing is written if a policy', () => {
       kind: 'output',
       messages: [{ message: { role: 'assistant', content: 'Ann', tool_calls: [call('c1'), call('c2')] } }],
     });
+    /** Both are calls of one function, and it is told by nothing but identity. */
+    function exchangeFunctions({ tool_calls: [first, second] }: Choice['message']): void {
+      [first!.function, second!.function] = [second!.function, first!.function];
+    }
     const act = (change: (message: Choice['message']) => unknown) =>
       redact(({ messages }) => void change((messages as never as [Choice])[0].message), choice() as never);
 
@@ -127,6 +133,7 @@ describe('nothing is written if a policy', () => {
       ['changes what was called', ({ tool_calls: [first] }) => (first!.function.name = 'delete')],
       ['removes what was called', ({ tool_calls: [first] }) => Reflect.deleteProperty(first!, 'function')],
       ['exchanges calls', ({ tool_calls: calls }) => calls.reverse()],
+      ['exchanges what was called', exchangeFunctions],
       ['removes a call', ({ tool_calls: calls }) => calls.pop()],
     ])('%s', (_, change) => {
       expect(() => act(change)).toThrow(expect.objectContaining({ code: 'SPANLEDGER_REDACTION_STRUCTURE' }));

@@ -1,6 +1,4 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ASSIGNMENT, NAMED_SECRETS, WHOLE_SECRETS } from '../../otel/src/redaction/secret-patterns.ts';
 import { mayHoldSecret } from '../../otel/src/redaction/may-hold-secret.ts';
 import { SecretScrubber } from '../src/redaction/secret-scrubber.ts';
 import { toFields } from '../src/json-value.ts';
@@ -155,77 +153,4 @@ describe('what is no secret', () => {
     };
     expect(scrubber.fields(fields)).toBe(fields);
   });
-});
-
-const UNITS = [
-  'sk-',
-  'sk-a',
-  'eyJ',
-  '-eyJa',
-  'eyJaaaaaaaa.',
-  '://',
-  '://a:',
-  '://a:b',
-  '://a:@',
-  '@',
-  'key',
-  'key_',
-  'key=',
-  'password',
-  'password:',
-  'pass"',
-  'Bearer ',
-  'bearer a',
-  'Basic Aa',
-  '-----BEGIN ',
-  '-----BEGIN PRIVATE KEY-----',
-  '-----BEGIN A',
-  'AKIA',
-  'SG.',
-  'xox',
-  'gl-',
-  ' ',
-  '"',
-  '\\"',
-  '=',
-  'cookie:',
-  'cookie: "',
-  'SUAAAAAAAAAA',
-  'hooks.slack.com/services/',
-  'token token=',
-  'a',
-  'A1',
-  '…[truncated:',
-  'ghp_',
-  'key-abcdef12',
-  '--password ',
-  '--password a',
-  '--token-',
-  '--a-',
-  '<password>',
-  '<password a>b',
-  '<a:password ',
-  'x-api-key:',
-  'curl -u a:',
-  ' -u a:b ',
-];
-
-describe('a hostile text', () => {
-  it.each(UNITS)('of %j costs time in proportion to its length', (unit) => {
-    // Sixteen times as long as an event can be: what is linear takes milliseconds, what is quadratic does not end within the test's time.
-    const text = unit.repeat(Math.ceil(2 ** 20 / unit.length));
-    expect(scrubber.text(text).length).toBeGreaterThan(0);
-  });
-});
-
-it('the look before the patterns never keeps a text from them', () => {
-  const pieces = fc.constantFrom(...UNITS, ...secrets.flatMap(({ text, secret }) => [text, secret]));
-  const texts = fc
-    .array(fc.oneof(pieces, fc.string({ maxLength: 4 })), { maxLength: 6 })
-    .map((parts) => parts.join(''));
-  const patterns = [...WHOLE_SECRETS, ...NAMED_SECRETS, ASSIGNMENT];
-  const missed = fc.sample(texts, 5_000).filter((text) => {
-    return !mayHoldSecret(text) && patterns.some((pattern) => text.search(pattern) !== -1);
-  });
-  expect(missed).toEqual([]);
 });

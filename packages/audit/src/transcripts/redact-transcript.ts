@@ -31,7 +31,7 @@ export function redactTranscript(
   const { kind, taskId, sessionId, requestId, seq } = given;
   const key = { kind, task_id: taskId, session_id: sessionId, request_id: requestId, seq: String(seq) };
   const content = kind === 'event_summary' ? namedCounts(given.content) : given.content;
-  const payload = redactStructured({ ...key, content }, redaction, scrubber) as Record<string, JsonValue>;
+  const payload = redactStructured({ ...key, content }, redaction.policy, scrubber) as Record<string, JsonValue>;
   const kept = payload['content'];
   if (kept === undefined) throw withoutContent();
   // What is neither is found when it is sealed.

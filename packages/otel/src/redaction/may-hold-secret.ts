@@ -1,13 +1,13 @@
-import { KEY_HINT, NAME_HINT } from './secret-patterns.ts';
+import { KEY_HINT, NAME_HINT, SIGN_HINT } from './secret-patterns.ts';
 
-/** Keys have a run of at least this many letters, digits, `_`, `-` and `+`. */
+/** Keys have a run of at least this many letters, digits, `_`, `-`, `+` and `/`. */
 const RUN_MIN = 15;
 
-/** Of those that may be shorter. With `…` a truncation mark begins: of a key that was cut, any part may be left. */
-const SIGNS = ['…', '--', '>', 'earer', 'EARER', 'asic', 'oken'];
+/** What stands before secrets that may be shorter. */
+const SIGNS = ['--', '>', 'earer', 'EARER', 'asic', 'oken'];
 
 const IS_RUN = new Uint8Array(128);
-for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+')
+for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+/')
   IS_RUN[character.charCodeAt(0)] = 1;
 
 /**
@@ -15,9 +15,10 @@ for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
  * have neither a run nor a sign costs a nanosecond for a character at most, and a regular expression several.
  */
 export function mayHoldSecret(text: string): boolean {
-  const isNamed = text.includes(':') || text.includes('=');
-  if (isNamed && NAME_HINT.test(text)) return true;
-  return (isNamed || hasRun(text) || SIGNS.some((sign) => text.includes(sign))) && KEY_HINT.test(text);
+  if ((text.includes(':') || text.includes('=')) && NAME_HINT.test(text)) return true;
+  // With `…` a truncation mark begins: of a key that was cut, any part may be left.
+  if (hasRun(text) || text.includes('…')) return KEY_HINT.test(text);
+  return SIGNS.some((sign) => text.includes(sign)) && SIGN_HINT.test(text);
 }
 
 /** Looks at the last character that a run could have, and back from there: most are never looked at. */
