@@ -1,4 +1,4 @@
-// npm run demo [-- --json] [-- --executions N]: the main job on real parts. npm run demo -- durable-loop: the other example.
+// npm run demo [-- --json] [-- --executions N]: the main job on real parts. npm run demo -- durable-loop, or live-progress: the other examples.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { main } from './lib/main.mjs';

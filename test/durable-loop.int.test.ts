@@ -1,20 +1,16 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import path from 'node:path';
 import { collapse } from '@spanledger/ledger';
 import { parseEvent } from '@spanledger/protocol';
 import { type NatsServer, startNats } from '@spanledger/testkit';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readLedger } from './support/ledger.ts';
-
-const FOLDER = path.resolve(import.meta.dirname, '../examples/durable-loop');
+import { runExample } from './support/run-example.ts';
 
 let nats: NatsServer;
 beforeAll(async () => void (nats = await startNats()));
 afterAll(() => nats?.close());
 
 it('goes on with attempt 2 after kill -9 in the middle of attempt 1: one rewind, one story, a ledger that verifies', async () => {
-  const { code, stdout, stderr } = await runExample();
+  const { code, stdout, stderr } = await runExample('durable-loop', nats);
   expect(code, `it said: ${stdout}${stderr}`).toBe(0);
   const [full = '', left = '', verdict = ''] = stdout.split('\n-- ').slice(-3);
   expect(full).toMatch(
@@ -42,29 +38,3 @@ it('goes on with attempt 2 after kill -9 in the middle of attempt 1: one rewind,
     'workflow_step_completed deliver 1',
   ]);
 });
-
-async function runExample(): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, ['run.mjs'], {
-    cwd: FOLDER,
-    env: {
-      ...process.env,
-      NODE_OPTIONS: '',
-      SPANLEDGER_NATS_URL: nats.url,
-      SPANLEDGER_JOURNAL_DIR: path.join(nats.dir, 'journal'),
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  onTestFinished(() => {
-    try {
-      process.kill(-child.pid!, 'SIGKILL');
-    } catch {
-      // All of it has ended, as it should.
-    }
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (chunk) => (stdout += chunk));
-  child.stderr.on('data', (chunk) => (stderr += chunk));
-  await once(child, 'close');
-  return { code: child.exitCode, stdout, stderr };
-}

@@ -2,6 +2,8 @@ import http from 'node:http';
 import { EventStream, type NatsServer, startNats } from '@spanledger/testkit';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { App } from './support/app.ts';
+import { readLedger } from './support/ledger.ts';
+import { runExample } from './support/run-example.ts';
 import { waitFor } from './support/wait-for.ts';
 
 let nats: NatsServer;
@@ -52,4 +54,28 @@ it('a page hears from one process what happens in another, over a restart of the
   expect(await page.stop()).toBe(0);
   expect(page.stdout).toMatch(/published \d+, skipped 0/);
   expect(page.stderr).toBe('');
+});
+
+it('the example: a page is cut off in the middle of a report, comes back, and has seen every step once', async () => {
+  await using own = await startNats();
+  const { code, stdout, stderr } = await runExample('live-progress', own);
+  expect(code, `it said: ${stdout}${stderr}`).toBe(0);
+  const page = Array.from(stdout.matchAll(/^page: (.*)$/gm), ([, line]) => line);
+  const cuts = page.filter((line) => line === 'cut off');
+  expect(cuts.length).toBeGreaterThan(0);
+  expect(page.filter((line) => line !== 'cut off')).toEqual([
+    '#.... collect',
+    '##... compare',
+    '###.. draft',
+    '####. review',
+    '##### publish',
+    'report_finished',
+  ]);
+  expect(page.indexOf('cut off')).toBeLessThan(page.indexOf('###.. draft'));
+  const back = stdout.match(/^app: {2}a page comes back, after \S+$/gm);
+  expect(back).toHaveLength(cuts.length);
+
+  const { events } = await readLedger(own.url);
+  const steps = events.filter(({ event }) => event === 'report_step').map(({ fields }) => fields?.['step']);
+  expect(steps).toEqual(['collect', 'compare', 'draft', 'review', 'publish']);
 });
