@@ -94,6 +94,7 @@ const OURS = [
   'http was loaded before Spanledger, so libraries loaded before it may not be traced: ',
   'the SDK that was made with withSpanledger() is not the one that is in use:', // which parts are missing
   'message', // the same
+  'NO_CONTENT_OF_LOGS',
 ];
 
 /** Where something else writes than the redacted logger. */

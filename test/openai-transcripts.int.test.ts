@@ -19,8 +19,35 @@ const QUESTION = 'May Rosalind sell the ferryboat?';
 const ANSWER = 'Rosalind may until Michaelmas';
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
+const TRACELOOP = { app: 'asks-openai.cjs', load: 'spanledger-openai.mjs' };
+const OPENTELEMETRY = { app: 'asks-openai.cjs', load: 'spanledger-openai-logs.mjs' };
+const RESPONSES = { app: 'asks-openai-responses.cjs', load: 'spanledger-openai-logs.mjs' };
+
+const text = (content: string) => [{ type: 'text', content }];
+const ROLE = 'You are an accountant';
+const CALL = {
+  event: 'llm_call',
+  model: 'gpt-4o-2024-08-06',
+  provider: 'openai',
+  fields: { transcripts: [{ kind: 'input' }, { kind: 'output' }] },
+};
+/** The events of a whole answer, and of one that comes in pieces: of the latter, libraries leave out the tokens of a chat. */
+const [WHOLE, IN_PIECES] = [
+  { ...CALL, input_tokens: 21, output_tokens: 4 },
+  { ...CALL, tokens_unavailable: true },
+];
+
+interface Asking {
+  readonly app: string;
+  readonly load: string;
+}
+
 /** Runs an application that calls a model twice. @returns the two events, that of the whole answer first, and all that was stored. */
-async function ask(servers: string, storesContent: boolean): Promise<{ calls: AuditEvent[]; everything: string }> {
+async function ask(
+  servers: string,
+  { app: script, load }: Asking,
+  storesContent: boolean,
+): Promise<{ calls: AuditEvent[]; everything: string }> {
   const journal = mkdtempSync(path.join(tmpdir(), 'spanledger-openai-'));
   onTestFinished(() => rmSync(journal, { recursive: true, force: true }));
   await using openai = await OpenAiServer.start(ANSWER);
@@ -31,51 +58,74 @@ async function ask(servers: string, storesContent: boolean): Promise<{ calls: Au
     STORES_CONTENT: String(storesContent),
     ASKS: `${QUESTION} ${SECRET}`,
   };
-  await using app = new App('asks-openai.cjs', { load: 'spanledger-openai.mjs', env, journal });
+  await using app = new App(script, { load, env, journal });
   expect([await app.ended(), app.stdout, app.stderr]).toEqual([0, `${ANSWER}\n${ANSWER}\n`, '']);
   // What is kept of a question is redacted; the question is not.
-  expect(openai.requests.map(({ messages }) => messages.at(-1)!.content)).toEqual([env.ASKS, env.ASKS]);
+  expect(openai.questions).toEqual([env.ASKS, env.ASKS]);
   const { events } = await readLedger(servers);
   const calls = events.filter(({ event }) => event.startsWith('llm_call'));
   const everything = [await storedIn(servers), bytesIn(journal), app.stderr].join('\n');
-  // The library leaves out the tokens of an answer that comes in pieces.
   return { calls: calls.sort((a, b) => (b.input_tokens ?? 0) - (a.input_tokens ?? 0)), everything };
 }
 
-it("what OpenAI's client is told and answers, traced by a library, is stored without its secrets", async () => {
-  await using nats = await startNats();
-  const { calls, everything } = await ask(nats.url, true);
-  const call = {
-    event: 'llm_call',
-    model: 'gpt-4o-2024-08-06',
-    provider: 'openai',
-    fields: { transcripts: [{ kind: 'input' }, { kind: 'output' }] },
-  };
-  expect(calls).toMatchObject([
-    { ...call, input_tokens: 21, output_tokens: 4 },
-    { ...call, tokens_unavailable: true },
-  ]);
-  const text = (content: string) => [{ type: 'text', content }];
-  const input = [
-    { role: 'system', parts: text('You are an accountant') },
-    { role: 'user', parts: text(`${QUESTION} [REDACTED]`) },
-  ];
-  const output = [{ role: 'assistant', finish_reason: 'stop', parts: text(ANSWER) }];
-  expect(await contentsOf(nats.url, calls)).toEqual([input, output, input, output]);
-  expect(everything).toContain(ANSWER);
-  expect([SECRET, API_KEY].filter((secret) => everything.includes(secret))).toEqual([]);
-});
+it.each([
+  {
+    of: 'a library that puts it on spans',
+    asking: TRACELOOP,
+    events: [WHOLE, IN_PIECES],
+    input: [
+      { role: 'system', parts: text(ROLE) },
+      { role: 'user', parts: text(`${QUESTION} [REDACTED]`) },
+    ],
+    output: [{ role: 'assistant', finish_reason: 'stop', parts: text(ANSWER) }],
+  },
+  {
+    of: 'a library that logs each message',
+    asking: OPENTELEMETRY,
+    events: [WHOLE, IN_PIECES],
+    input: [
+      { role: 'system', content: ROLE },
+      { role: 'user', content: `${QUESTION} [REDACTED]` },
+    ],
+    output: [{ role: 'assistant', index: 0, finish_reason: 'stop', message: { content: ANSWER } }],
+  },
+  {
+    of: 'a library that logs the details of the operation',
+    asking: RESPONSES,
+    events: [WHOLE, WHOLE],
+    // The library says the instructions twice.
+    input: [
+      { role: 'system', content: ROLE },
+      { role: 'system', parts: text(ROLE) },
+      { role: 'user', parts: text(`${QUESTION} [REDACTED]`) },
+    ],
+    output: [{ role: 'assistant', finish_reason: 'stop', parts: text(ANSWER) }],
+  },
+])(
+  "what OpenAI's client is told and answers, traced by $of, is stored without its secrets",
+  async ({ asking, events, input, output }) => {
+    await using nats = await startNats();
+    const { calls, everything } = await ask(nats.url, asking, true);
+    expect(calls).toMatchObject(events);
+    expect(await contentsOf(nats.url, calls)).toEqual([input, output, input, output]);
+    expect(everything).toContain(ANSWER);
+    expect([SECRET, API_KEY].filter((secret) => everything.includes(secret))).toEqual([]);
+  },
+);
 
-it('nothing of it is anywhere while transcripts are off', async () => {
-  await using nats = await startNats();
-  const { calls, everything } = await ask(nats.url, false);
-  expect(calls.map(({ input_tokens }) => input_tokens)).toEqual([21, undefined]);
-  expect(calls.filter(({ fields }) => fields !== undefined && 'transcripts' in fields)).toEqual([]);
-  expect(everything).toContain('gpt-4o');
-  // Long words: by chance, there are none of them in an id.
-  const content = ['accountant', 'Rosalind', 'ferryboat', 'Michaelmas', SECRET, API_KEY];
-  expect(content.filter((word) => everything.includes(word))).toEqual([]);
-});
+it.each([TRACELOOP, OPENTELEMETRY, RESPONSES])(
+  'nothing of it is anywhere while transcripts are off: $app with $load',
+  async (asking) => {
+    await using nats = await startNats();
+    const { calls, everything } = await ask(nats.url, asking, false);
+    expect(calls).toHaveLength(2);
+    expect(calls.filter(({ fields }) => fields !== undefined && 'transcripts' in fields)).toEqual([]);
+    expect(everything).toContain('gpt-4o');
+    // Long words: by chance, there are none of them in an id.
+    const content = ['accountant', 'Rosalind', 'ferryboat', 'Michaelmas', SECRET, API_KEY];
+    expect(content.filter((word) => everything.includes(word))).toEqual([]);
+  },
+);
 
 /** What was said in these calls, read by the digests of their events. */
 async function contentsOf(servers: string, calls: readonly AuditEvent[]): Promise<unknown[]> {

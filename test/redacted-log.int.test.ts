@@ -10,7 +10,7 @@ import { watchAnsweredRuns } from '@spanledger/otel/internal';
 import { afterEach, expect, it } from 'vitest';
 import { SHAPE_COUNT, plantedSecrets } from '../packages/audit/test/redaction-support.ts';
 import { publishHandle } from '../packages/node/src/handle.ts';
-import { connectQuietly } from '../packages/node/src/open-nats.ts';
+import { NatsConnector } from '../packages/node/src/open-nats.ts';
 import { captureLog } from './support/captured-log.ts';
 import { type LoggingCalls, fails, namesWithSecrets, said } from './support/planted-log.ts';
 
@@ -96,7 +96,7 @@ it('what a NATS server refuses us with is in our log without its secrets', async
   const servers = [`127.0.0.1:${await listen(server)}`];
   for (let i = 0; i < told.length; i += 1) {
     const givenUp = new AbortController();
-    const opened = connectQuietly({ servers }, 'careless', givenUp.signal);
+    const opened = new NatsConnector('careless').connect({ servers }, givenUp.signal);
     const lines = logged.length;
     await expect.poll(() => logged.length, { timeout: 20_000 }).toBeGreaterThan(lines);
     givenUp.abort();

@@ -11,6 +11,7 @@ import { eventually, newScope } from '../packages/audit/test/support.ts';
 import { placeProblem } from '../packages/node/src/journal-place.ts';
 import { openOwnJournal } from '../packages/node/src/open-journal.ts';
 import { openLedger } from '../packages/node/src/open-ledger.ts';
+import { NatsConnector } from '../packages/node/src/open-nats.ts';
 import { resolveNats } from '../packages/node/src/resolve-nats.ts';
 import { assemble } from '../packages/node/src/assemble.ts';
 import { NodeProcess } from '../packages/node/test/node-process.ts';
@@ -29,6 +30,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 type Config = Parameters<typeof openLedger>[0];
 const configWith = (config: Partial<Config>): Config => ({ producer: 'careless', ...config }) as Config;
+const open = (config: Config): AuditSink => openLedger(config, new NatsConnector(config.producer));
 const journalAt = (directory: string): Config => configWith({ journal: { directory, isAskedFor: false } });
 
 it('where a journal cannot be is in our log without secrets', () => {
@@ -58,7 +60,7 @@ it('where the local ledger is, is in our log without secrets', async () => {
   const logged = captureLog();
   for (const { secret } of names) {
     vi.spyOn(process, 'cwd').mockReturnValue(path.join(root, `of ${secret}`));
-    await openLedger(configWith({})).close(0);
+    await open(configWith({})).close(0);
   }
   expect(said(logged, 'the ledger is a local file', names)).toEqual({ redacted: names.length, leaked: [] });
 });
@@ -86,7 +88,7 @@ it('what streams are called, and what is wrong with them, is in our log without 
     const logged = captureLog();
     const servers = nats.url.replace('://', '://svc:pw@');
     const stream = { stream: planted.secret };
-    const sink = openLedger(
+    const sink = open(
       configWith({
         nats: resolveNats({ servers, stream }, {}),
         transcripts: { stream, spans: undefined },
@@ -107,7 +109,7 @@ it('how a stream is set up by others is in our log without secrets', async () =>
     const config = { name, subjects: [`careless.${secret}`], retention: 'limits', storage: 'file' };
     await connection.request(`$JS.API.STREAM.CREATE.${name}`, JSON.stringify(config));
     const servers = nats.url;
-    const sink = openLedger(configWith({ nats: resolveNats({ servers, stream: { stream: name } }, {}) }));
+    const sink = open(configWith({ nats: resolveNats({ servers, stream: { stream: name } }, {}) }));
     const pipeline = createAuditPipeline({ producer: 'careless', sink });
     pipeline.emit(newScope(), { event: 'payment' });
     const expected = { redacted: i + 1, leaked: [] };
@@ -123,7 +125,7 @@ it('a password in the address of a server is not in our log', async () => {
   for (const { secret } of names) {
     const before = logged.length;
     const servers = nats.url.replace('://', `://svc:${secret}@`);
-    const sink = openLedger(configWith({ nats: resolveNats({ servers }, {}) }));
+    const sink = open(configWith({ nats: resolveNats({ servers }, {}) }));
     const pipeline = createAuditPipeline({ producer: 'careless', sink });
     pipeline.emit(newScope(), { event: 'payment' });
     await eventually(() => expect(logged.slice(before).join('\n')).toContain('NATS cannot be reached'));

@@ -10,6 +10,7 @@ import type { NatsServer } from '@spanledger/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { App } from './support/app.ts';
 import { readLedger } from './support/ledger.ts';
+import { waitFor } from './support/wait-for.ts';
 
 const run = promisify(execFile);
 const PACKAGES = path.resolve(import.meta.dirname, '../packages');
@@ -73,4 +74,22 @@ it('what a service said is stored, read as the README does, and erased; and the 
   const gone = ['llm_call input absent undefined', 'llm_call output absent undefined'];
   expect(await readAsTheReadmeDoes()).toEqual([...gone, input('Bob'), output('Bob')]);
   expect(await verify()).toEqual(before);
+});
+
+it('a server that is away is told of once, with a connection for events and one for transcripts', async () => {
+  await using server = await startNats();
+  await server.stop(); // Its port is known now, and nothing listens there.
+  const env = { OTEL_SERVICE_NAME: 'talker', SPANLEDGER_NATS_URL: server.url, SPANLEDGER_TRANSCRIPTS: 'true', SECRET };
+  await using app = new App('talks-to-model.mjs', { load: '@spanledger/node/register', env });
+  await waitFor(
+    () => 'it is told of',
+    () => app.stderr.includes('NATS cannot be reached') || undefined,
+  );
+  await server.restart();
+  // It waits for its transcript to be stored.
+  expect(await app.ended()).toBe(0);
+  expect(app.stderr.match(/^spanledger: NATS .*/gm)).toEqual([
+    expect.stringContaining('NATS cannot be reached at'),
+    'spanledger: NATS is reached now',
+  ]);
 });

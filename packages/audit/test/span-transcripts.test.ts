@@ -8,69 +8,27 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 import { readTranscript } from '@spanledger/protocol';
-import type { TranscriptRecord } from '@spanledger/protocol';
 import { assertLedger } from '@spanledger/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AuditSpanExporter, audit, createAuditPipeline, genai, memorySink, registerPipeline } from '../src/index.ts';
 import { asExporter, inRun, traced } from './span-fixture.ts';
-import type { TestEvent, Traced, TracedOptions } from './span-fixture.ts';
 import { eventually, gateSink, newScope, sha256 } from './support.ts';
+import {
+  CHAT,
+  INPUT,
+  MESSAGES,
+  OUTPUT,
+  call,
+  contentsOf,
+  ledgerText,
+  recordsOf,
+  references,
+  withTranscripts,
+} from './transcript-fixture.ts';
 
-const CHAT = { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'm' } as const;
-const INPUT = [
-  { role: 'user', parts: [{ type: 'text', content: 'I am Ann' }] },
-  { role: 'assistant', parts: [{ type: 'tool_call', id: 'c1', name: 'find', arguments: { who: 'Ann' } }] },
-];
-const OUTPUT = [{ role: 'assistant', parts: [{ type: 'text', content: 'Hello Ann' }], finish_reason: 'stop' }];
-const MESSAGES = {
-  'gen_ai.input.messages': JSON.stringify(INPUT),
-  'gen_ai.output.messages': JSON.stringify(OUTPUT),
-};
-const on = (options: TracedOptions = {}): Traced =>
-  traced({
-    rules: genai(),
-    maxTranscriptBytes: 100_000_000,
-    ...options,
-    pipelineOptions: { transcripts: true, ...options.pipelineOptions },
-  });
-
-/** One call of a model, and what the ledger says of it. */
-async function call(
-  subject: Traced,
-  attributes: Attributes,
-  tell: (span: Span) => unknown = () => {},
-): Promise<TestEvent> {
-  const span = subject.tracer.startSpan('chat m', { attributes: { ...CHAT, ...attributes } }, inRun());
-  tell(span);
-  span.end();
-  return (await subject.events()).findLast(({ event }) => event === 'llm_call')!;
-}
-
-interface Reference {
-  readonly kind: string;
-  readonly seq: string;
-  readonly digest: string;
-  readonly chunks: number;
-}
-
-const references = (event: TestEvent): Reference[] => (event.fields?.['transcripts'] ?? []) as Reference[];
-
-/** The transcripts of an event: by its digests, and by nothing else. */
-function recordsOf({ sink }: Traced, event: TestEvent): TranscriptRecord[] {
-  const messages = sink.transcripts.map(({ bytes }) => bytes);
-  return references(event).map(({ digest }) => {
-    const reading = readTranscript(messages, digest, sha256);
-    if (reading.status !== 'ok') throw new Error(reading.status);
-    return reading.record;
-  });
-}
-
-const contentsOf = (subject: Traced, event: TestEvent): unknown =>
-  Object.fromEntries(recordsOf(subject, event).map(({ kind, content }) => [kind, content]));
-
-describe('what a GenAI span says', () => {
+describe('the content of a GenAI span', () => {
   it('is stored as transcripts, and the event of the span has their digests and nothing of it', async () => {
-    const subject = on();
+    const subject = withTranscripts();
     const event = await call(subject, { ...MESSAGES, 'gen_ai.conversation.id': 'conv' });
     expect(references(event)).toEqual(
       ['input', 'output'].map((kind) => ({
@@ -96,7 +54,7 @@ describe('what a GenAI span says', () => {
   });
 
   it('can be erased, and the ledger verifies', async () => {
-    const subject = on();
+    const subject = withTranscripts();
     const event = await call(subject, MESSAGES);
     (subject.sink.transcripts as unknown[]).length = 0;
     assertLedger(subject.sink.records);
@@ -106,7 +64,7 @@ describe('what a GenAI span says', () => {
   it('is known by the task and the request of the client, if a rule tells them, and numbered in it', async () => {
     const details = () => ({ taskId: 'task', clientRequestId: 'req', sessionId: 'conv' });
     const rules = [{ when: { name: 'chat m' }, event: 'llm_call', details }];
-    const subject = on({ rules });
+    const subject = withTranscripts({ rules });
     const context = inRun();
     for (let i = 0; i < 3; i += 1) subject.tracer.startSpan('chat m', { attributes: MESSAGES }, context).end();
     const events = (await subject.events()).filter(({ event }) => event === 'llm_call');
@@ -121,7 +79,7 @@ describe('what a GenAI span says', () => {
 
   it('is known by its run and its span where a rule tells empty texts', async () => {
     const details = () => ({ taskId: '', clientRequestId: '', sessionId: '' });
-    const subject = on({ rules: [{ when: { name: 'chat m' }, event: 'llm_call', details }] });
+    const subject = withTranscripts({ rules: [{ when: { name: 'chat m' }, event: 'llm_call', details }] });
     const event = await call(subject, MESSAGES);
     const [record] = recordsOf(subject, event);
     expect(record).toMatchObject({ taskId: event.run_id, requestId: event['span_id'] });
@@ -243,12 +201,12 @@ describe('what a GenAI span says', () => {
     ],
     ['nothing', { 'gen_ai.input.messages': '' }, undefined, {}],
   ])('is found in %s', async (_, attributes, tell, expected) => {
-    const subject = on();
+    const subject = withTranscripts();
     expect(contentsOf(subject, await call(subject, attributes, tell))).toEqual(expected);
   });
 
   it('is kept of spans that a rule of one’s own, or their mark, designates, and of no other', async () => {
-    const subject = on({ rules: [] });
+    const subject = withTranscripts({ rules: [] });
     const spanOf = (attributes: Attributes): Span => subject.tracer.startSpan('any', { attributes }, inRun());
     spanOf({ ...MESSAGES, 'forge.audit.event': 'agent_called' }).end();
     spanOf(MESSAGES).end();
@@ -259,8 +217,8 @@ describe('what a GenAI span says', () => {
   });
 
   it('is kept through an exporter as well', async () => {
-    const subject = on({ rules: [] });
-    const { pipeline, sink } = on({ rules: [] });
+    const subject = withTranscripts({ rules: [] });
+    const { pipeline, sink } = withTranscripts({ rules: [] });
     const exporter = asExporter(new AuditSpanExporter({ pipeline, rules: genai() }));
     const span = subject.tracer.startSpan('chat m', { attributes: { ...CHAT, ...MESSAGES } }, inRun());
     span.end();
@@ -286,7 +244,7 @@ describe('off, as it is by default', () => {
     };
     const rules = genai({ level: 'payload' });
     expect((await call(traced({ rules }), MESSAGES)).fields).toMatchObject(fields);
-    expect((await call(on({ rules }), MESSAGES)).fields).toMatchObject(fields);
+    expect((await call(withTranscripts({ rules }), MESSAGES)).fields).toMatchObject(fields);
   });
 
   it('and it cannot be turned on where the sink takes none, or with what is no option', () => {
@@ -318,7 +276,7 @@ describe('redaction', () => {
         ],
       },
     ]);
-    const subject = on({ pipelineOptions: { redaction: { policy } } });
+    const subject = withTranscripts({ pipelineOptions: { redaction: { policy } } });
     const event = await call(subject, { 'gen_ai.input.messages': said });
     const parts = [
       { type: 'text', content: 'gone' },
@@ -334,7 +292,7 @@ describe('redaction', () => {
       if ('content' in payload) throw new Error('I am Ann');
       return payload;
     };
-    const subject = on({ pipelineOptions: { redaction: { policy } } });
+    const subject = withTranscripts({ pipelineOptions: { redaction: { policy } } });
     for (let i = 0; i < 3; i += 1) expect(references(await call(subject, MESSAGES))).toEqual([]);
     expect(subject.sink.transcripts).toEqual([]);
     expect(subject.pipeline.health().transcripts).toMatchObject({ unsealed: 6, stored: 0 });
@@ -345,13 +303,13 @@ describe('redaction', () => {
   it('of events does not reach the digests', async () => {
     const policy = (payload: Record<string, unknown>) =>
       'content' in payload ? payload : { ...payload, transcripts: 'mine' };
-    const subject = on({ pipelineOptions: { redaction: { policy } } });
+    const subject = withTranscripts({ pipelineOptions: { redaction: { policy } } });
     expect(contentsOf(subject, await call(subject, MESSAGES))).toEqual({ input: INPUT, output: OUTPUT });
   });
 });
 
 it('no event is too large for its digests', async () => {
-  const subject = on();
+  const subject = withTranscripts();
   const fields = Object.fromEntries(
     Array.from({ length: 2_000 }, (_, i) => [`${'k'.repeat(100)}${i}`, 'v'.repeat(60)]),
   );
@@ -364,7 +322,7 @@ it('no event is too large for its digests', async () => {
 
 describe('what cannot be stored', () => {
   it('because it is too large is not, and counted', async () => {
-    const subject = on({ pipelineOptions: { transcripts: { contentMax: 2_000 } } });
+    const subject = withTranscripts({ pipelineOptions: { transcripts: { contentMax: 2_000 } } });
     const event = await call(subject, {
       'gen_ai.input.messages': 'x'.repeat(2_001),
       'gen_ai.output.messages': 'x'.repeat(2_000),
@@ -375,7 +333,7 @@ describe('what cannot be stored', () => {
 
   it('because the sink refuses it is told once, and counted; events go on', async () => {
     const logged = captureLog();
-    const subject = on({ maxTranscriptBytes: 1 });
+    const subject = withTranscripts({ maxTranscriptBytes: 1 });
     for (let i = 0; i < 2; i += 1) expect(references(await call(subject, MESSAGES))).toHaveLength(2);
     expect(subject.pipeline.health().transcripts).toMatchObject({ refused: 4, stored: 0, bytes: 0 });
     expect(logged.filter((line) => line.includes('transcript'))).toHaveLength(1);
@@ -394,7 +352,7 @@ describe('what cannot be stored', () => {
         return { status: 'stored' } as const;
       },
     };
-    const subject = on({ pipelineOptions: { sink, transcripts: { contentMax: 4_000_000 } } });
+    const subject = withTranscripts({ pipelineOptions: { sink, transcripts: { contentMax: 4_000_000 } } });
     const said = 'x'.repeat(4_000_000);
     for (let i = 0; i < 20; i += 1) {
       const attributes = { ...CHAT, 'gen_ai.input.messages': said };
@@ -415,7 +373,7 @@ describe('what cannot be stored', () => {
     const gate = gateSink();
     const sink = { ...memorySink({ maxTranscriptBytes: 1_000_000 }), writeEvent: gate.writeEvent.bind(gate) };
     const pipelineOptions = { sink, queueMaxBytes: 16 * 32_768, eventMaxBytes: 32_768 };
-    const subject = on({ pipelineOptions });
+    const subject = withTranscripts({ pipelineOptions });
     const context = inRun();
     for (let i = 0; i < 2_000; i += 1) {
       subject.tracer.startSpan('chat m', { attributes: { ...CHAT, ...MESSAGES } }, context).end();
@@ -436,7 +394,7 @@ describe('what cannot be stored', () => {
       return payload;
     };
     const limits = { queueMaxBytes: 16 * 32_768, eventMaxBytes: 32_768 };
-    const subject = on({ pipelineOptions: { sink, redaction: { policy }, ...limits } });
+    const subject = withTranscripts({ pipelineOptions: { sink, redaction: { policy }, ...limits } });
     const context = inRun();
     for (let i = 0; i < 2_000; i += 1) {
       subject.tracer.startSpan('chat m', { attributes: { ...CHAT, ...MESSAGES } }, context).end();
@@ -465,7 +423,7 @@ describe('what cannot be stored', () => {
       },
       close: async () => void order.push('closed'),
     };
-    const subject = on({ pipelineOptions: { sink } });
+    const subject = withTranscripts({ pipelineOptions: { sink } });
     subject.tracer.startSpan('chat m', { attributes: { ...CHAT, ...MESSAGES } }, inRun()).end();
     await subject.pipeline.shutdown(60_000);
     expect(order).toEqual(['stored', 'stored', 'closed']);
@@ -476,7 +434,7 @@ describe('what cannot be stored', () => {
     const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1e9 });
     const provider = new MeterProvider({ readers: [reader] });
     metrics.setGlobalMeterProvider(provider);
-    const subject = on({ pipelineOptions: { transcripts: { contentMax: 2_000 } } });
+    const subject = withTranscripts({ pipelineOptions: { transcripts: { contentMax: 2_000 } } });
     await call(subject, MESSAGES);
     await call(subject, { 'gen_ai.prompt': 'x'.repeat(2_001) });
     await reader.forceFlush();
@@ -503,7 +461,7 @@ describe('what cannot be stored', () => {
   });
 
   it('by hand is counted with the others', async () => {
-    const subject = on();
+    const subject = withTranscripts();
     const unregister = registerPipeline(subject.pipeline);
     await audit.writeTranscript({ kind: 'input', taskId: 't', content: 'x' });
     unregister();
@@ -519,8 +477,4 @@ function captureLog(): string[] {
   const logger = { error: log, warn: log, info: log, debug: log, verbose: log };
   diag.setLogger(logger, { logLevel: DiagLogLevel.ALL, suppressOverrideMessage: true });
   return lines;
-}
-
-function ledgerText({ sink }: Traced): string {
-  return sink.records.map(({ bytes }) => String(Buffer.from(bytes))).join('\n');
 }

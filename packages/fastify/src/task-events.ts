@@ -1,10 +1,15 @@
 import { createTaskEvents } from '@spanledger/audit/bus';
-import type { TaskEventsOptions } from '@spanledger/audit/bus';
+import type { TaskEvents, TaskEventsOptions } from '@spanledger/audit/bus';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+
+type Handle = Parameters<TaskEvents['handle']>;
+/** Of any application: one with `http2: true` has types of its own. */
+type AnyRequest = Pick<FastifyRequest, 'params'> & { readonly raw: Handle[0] };
+type AnyReply = Pick<FastifyReply, 'getHeaders'> & { readonly raw: Handle[1]; hijack(): unknown };
 
 /** A handler for `app.get`, which can be closed. */
 export interface TaskEventsHandler {
-  (request: FastifyRequest, reply: FastifyReply): void;
+  (request: AnyRequest, reply: AnyReply): void;
   /** Ends all responses; who comes later is answered 503. The bus stays open. */
   close(): void;
 }
@@ -18,7 +23,7 @@ export interface TaskEventsHandler {
  */
 export function taskEvents(options: TaskEventsOptions): TaskEventsHandler {
   const { handle, close } = createTaskEvents(options);
-  const handler = (request: FastifyRequest, reply: FastifyReply): void => {
+  const handler = (request: AnyRequest, reply: AnyReply): void => {
     const { taskId } = request.params as { readonly taskId?: unknown };
     // The response is written by hand, and has the headers that hooks have set, for instance those of CORS.
     reply.hijack();

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { createEventBus } from '@spanledger/audit/bus';
-import { RawStream, testTaskEvents } from '@spanledger/testkit';
+import { RawStream, cutOf, testTaskEvents } from '@spanledger/testkit';
+import { fastify as createFastify } from 'fastify';
 import type { FastifyInstance } from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { spanledger, taskEvents } from '../src/index.ts';
@@ -12,21 +13,26 @@ const LONG = { timeout: 120_000 };
 describe.each(['fastify4', 'fastify'])('%s', (version) => {
   const fastify = require(version) as (options?: object) => FastifyInstance;
 
-  testTaskEvents(version, {
-    newBus: () => createEventBus(),
-    start: async (options) => {
-      const events = taskEvents(options);
-      const app = fastify(version === 'fastify4' ? longParams : { routerOptions: longParams });
-      await app.register(spanledger);
-      app.get('/events/:taskId', events);
-      return {
-        url: await app.listen({ port: 0, host: '127.0.0.1' }),
-        closeEvents: () => events.close(),
-        cut: () => app.server.closeAllConnections(),
-        close: () => app.close(),
-      };
-    },
-  });
+  for (const httpVersion of [1, 2] as const) {
+    testTaskEvents(`${version} over HTTP/${httpVersion}`, {
+      httpVersion,
+      newBus: () => createEventBus(),
+      start: async (options) => {
+        const events = taskEvents(options);
+        const longParam = version === 'fastify4' ? longParams : { routerOptions: longParams };
+        const app = fastify({ ...longParam, ...(httpVersion === 2 && { http2: true }) });
+        const cut = cutOf(app.server);
+        await app.register(spanledger);
+        app.get('/events/:taskId', events);
+        return {
+          url: await app.listen({ port: 0, host: '127.0.0.1' }),
+          closeEvents: () => events.close(),
+          cut,
+          close: () => app.close(),
+        };
+      },
+    });
+  }
 
   it('sends the headers that hooks have set, behind what decides who may read', async () => {
     const bus = createEventBus();
@@ -71,4 +77,12 @@ describe.each(['fastify4', 'fastify'])('%s', (version) => {
     await app.close();
     await stream.closed;
   });
+});
+
+it('is a handler of an application of HTTP/2 for the compiler too', async () => {
+  const app = createFastify({ http2: true });
+  app.get('/events/:taskId', taskEvents({ bus: createEventBus() }));
+  await app.ready();
+  expect(app.hasRoute({ method: 'GET', url: '/events/:taskId' })).toBe(true);
+  await app.close();
 });

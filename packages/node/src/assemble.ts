@@ -5,6 +5,7 @@ import { logger } from './diagnostics.ts';
 import { openAttempts } from './open-attempts.ts';
 import { openOwnJournal } from './open-journal.ts';
 import { openLedger } from './open-ledger.ts';
+import { NatsConnector } from './open-nats.ts';
 import type { ResolvedConfig } from './resolve-config.ts';
 import { addParts } from './sdk-parts.ts';
 
@@ -40,10 +41,11 @@ export function assemble(config: ResolvedConfig, sdkConfig: Partial<NodeSDKConfi
 
 /** The pipeline owns ledger, journal, attempts and keys, and closes them, from the moment that there is one. */
 function openPipeline(config: ResolvedConfig): Pick<Assembly, 'pipeline' | 'journal'> {
-  const sink = openLedger(config);
+  const connector = new NatsConnector(config.producer);
+  const sink = openLedger(config, connector);
   let journal: Journal | undefined;
   let keys: SigningKeys | undefined;
-  const attempts = openAttempts(config);
+  const attempts = openAttempts(config, connector);
   try {
     keys = config.signing && (config.signing.keys ?? createKeyRing(config.signing.ring ?? {}));
     journal = openOwnJournal(config);

@@ -8,7 +8,8 @@ import type { NatsConnectionLike, StreamOptions, StreamState, TranscriptSinkOpti
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AuditSink } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
-import { connectQuietly, quietly } from './open-nats.ts';
+import { quietly } from './open-nats.ts';
+import type { NatsConnector } from './open-nats.ts';
 import type { ResolvedConfig } from './resolve-config.ts';
 import type { ResolvedNats } from './resolve-nats.ts';
 
@@ -22,15 +23,19 @@ const STREAM_GRACE_MS = 1_000;
 const STREAM_RETRY_MS = 5_000;
 
 /** Opens what the configuration names: its own sink, JetStream, or a file. Waits for no network (I5). */
-export function openLedger({ sink, nats, producer, transcripts }: ResolvedConfig): AuditSink {
-  return sink ?? (nats === undefined ? openFile(producer) : openJetStream(nats, producer, transcripts?.stream));
+export function openLedger({ sink, nats, producer, transcripts }: ResolvedConfig, connector: NatsConnector): AuditSink {
+  return sink ?? (nats === undefined ? openFile(producer) : openJetStream(nats, connector, transcripts?.stream));
 }
 
 /** @param transcripts their stream, if they are turned on. */
-function openJetStream(nats: ResolvedNats, producer: string, transcripts: StreamOptions | undefined): AuditSink {
+function openJetStream(
+  nats: ResolvedNats,
+  connector: NatsConnector,
+  transcripts: StreamOptions | undefined,
+): AuditSink {
   const { stream } = nats;
   const open = async (signal: AbortSignal, make: (opened: NatsConnectionLike) => Promise<void>) => {
-    const opened = await connectQuietly(nats, producer, signal);
+    const opened = await connector.connect(nats, signal);
     await Promise.race([make(opened), delay(STREAM_GRACE_MS)]);
     return opened;
   };

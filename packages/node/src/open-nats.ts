@@ -11,20 +11,34 @@ export function quietly<T>(fn: () => T): T {
   return keepsNothingAlive(() => context.with(suppressTracing(ROOT_CONTEXT), fn));
 }
 
-/** Connects, whenever that is, and says once that it takes long. To be called `quietly`. */
-export async function connectQuietly(
-  nats: ResolvedNats,
-  producer: string,
-  signal: AbortSignal,
-): Promise<NatsConnectionLike> {
-  const { stream: _stream, subject: _subject, ...connection } = nats;
-  let warned = false;
-  const onRetry = (error: unknown): void => {
-    const servers = nats.servers.join(', ');
-    if (!warned) logger.warn(`NATS cannot be reached at ${servers}, and is tried until it is:`, error);
-    warned = true;
-  };
-  const opened = await connectNats({ ...connection, name: producer, signal, onRetry });
-  if (warned) logger.warn('NATS is reached now');
-  return opened;
+/** Opens the connections of this process to its NATS server, and says once for all of them that it cannot be reached. */
+export class NatsConnector {
+  readonly #producer: string;
+  /** Connections that have been refused, and are tried again. */
+  #waiting = 0;
+
+  constructor(producer: string) {
+    this.#producer = producer;
+  }
+
+  /** Connects, whenever that is. To be called `quietly`. */
+  async connect(nats: ResolvedNats, signal: AbortSignal): Promise<NatsConnectionLike> {
+    const { stream: _stream, subject: _subject, ...connection } = nats;
+    let isWaiting = false;
+    const onRetry = (error: unknown): void => {
+      if (isWaiting) return;
+      isWaiting = true;
+      this.#waiting += 1;
+      if (this.#waiting > 1) return;
+      const servers = nats.servers.join(', ');
+      logger.warn(`NATS cannot be reached at ${servers}, and is tried until it is:`, error);
+    };
+    try {
+      const opened = await connectNats({ ...connection, name: this.#producer, signal, onRetry });
+      if (isWaiting && this.#waiting === 1) logger.warn('NATS is reached now');
+      return opened;
+    } finally {
+      if (isWaiting) this.#waiting -= 1;
+    }
+  }
 }

@@ -6,12 +6,13 @@ import {
   createSamplerFromEnv,
 } from '@opentelemetry/sdk-node/build/src/create-from-env.js';
 import { getPropagatorFromEnv, getSpanProcessorsFromEnv } from '@opentelemetry/sdk-node/build/src/utils.js';
-import { core, resources } from '@opentelemetry/sdk-node';
+import { NodeSDK, core, resources } from '@opentelemetry/sdk-node';
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import type { TextMapPropagator } from '@opentelemetry/api';
 
 type SdkConfig = Partial<NodeSDKConfiguration>;
 type SpanProcessor = NonNullable<NodeSDKConfiguration['spanProcessors']>[number];
+type LogRecordProcessor = NonNullable<NodeSDKConfiguration['logRecordProcessors']>[number];
 
 /** The span processors that NodeSDK would have with this configuration. */
 export function spanProcessorsOf(config: SdkConfig): SpanProcessor[] {
@@ -19,6 +20,22 @@ export function spanProcessorsOf(config: SdkConfig): SpanProcessor[] {
   if (config.spanProcessor) return [config.spanProcessor];
   if (config.traceExporter) return [createBatchSpanProcessorFromEnv(config.traceExporter)];
   return getSpanProcessorsFromEnv(undefined);
+}
+
+/** The log record processors that NodeSDK would have. */
+export function logRecordProcessorsOf(config: SdkConfig): LogRecordProcessor[] {
+  if (config.logRecordProcessors) return [...config.logRecordProcessors];
+  if (config.logRecordProcessor) return [config.logRecordProcessor];
+  // There is no function for these: a method of an SDK that is never made is asked.
+  const reading = Object.create(NodeSDK.prototype) as LogsFromEnv;
+  reading.configureLoggerProviderFromEnv(undefined);
+  const { _loggerProviderConfig: read } = reading;
+  return read?.logRecordProcessors ?? [];
+}
+
+interface LogsFromEnv {
+  configureLoggerProviderFromEnv(meterProvider: undefined): void;
+  readonly _loggerProviderConfig?: { readonly logRecordProcessors: LogRecordProcessor[] };
 }
 
 /** The sampler that NodeSDK would have; `undefined` for the SDK's default, parent-based always-on. */

@@ -1,7 +1,9 @@
+import { logs } from '@opentelemetry/api-logs';
 import { core } from '@opentelemetry/sdk-node';
 import { probePipeline } from '@spanledger/otel';
 import { SpanledgerError } from '@spanledger/protocol';
 import { logger } from './diagnostics.ts';
+import type { ResolvedConfig } from './resolve-config.ts';
 
 /** What each missing part means for whoever must repair it. */
 const MISSING = {
@@ -11,6 +13,9 @@ const MISSING = {
   auditProcessor: 'AuditSpanProcessor is not registered, so no span becomes an audit event',
   propagator: 'WorkflowPropagator is not registered, so workflow headers are neither read nor written',
 } as const;
+
+const NO_CONTENT_OF_LOGS =
+  'transcripts: GenAiContentProcessor is not the first processor of the logger provider in use, so content in log records is not stored';
 
 /**
  * @returns whether to go on without a ledger, said aloud.
@@ -27,8 +32,9 @@ export function goOnDisabled(allowDisabled: boolean): boolean {
  *
  * @throws SpanledgerError `SPANLEDGER_DISABLED` if a part of ours is not in it, unless `allowDisabled`
  */
-export function checkParts(allowDisabled: boolean): void {
-  const probe = probePipeline();
+export function checkParts({ allowDisabled, transcripts }: ResolvedConfig): void {
+  const probe = probePipeline((context) => void logs.getLogger('@spanledger/node').enabled({ context }));
+  if (transcripts?.spans !== undefined && !probe.contentProcessor) logger.warn(NO_CONTENT_OF_LOGS);
   const missing = Object.entries(MISSING).filter(([part]) => !probe[part as keyof typeof MISSING]);
   if (missing.length === 0) return;
   const all = missing.map(([, text]) => text).join('; ');

@@ -48,7 +48,7 @@ export function startNow(config: StartConfig): SpanledgerHandle {
   sdk.start();
   patchLoadedHttp();
   try {
-    checkParts(allowDisabled);
+    checkParts(resolved);
   } catch (error) {
     undo();
     void sdk.shutdown();

@@ -7,7 +7,7 @@ import { publishHandle, publishInertHandle, refuseSecondStart } from './handle.t
 import { IN_HOOKS_THREAD } from './hooks-thread.ts';
 import { serviceFromEnv, serviceFromResource } from './otel-environment.ts';
 import { resolveConfig } from './resolve-config.ts';
-import type { Service } from './resolve-config.ts';
+import type { ResolvedConfig, Service } from './resolve-config.ts';
 import { checkRuntime } from './check-runtime.ts';
 import { checkParts, goOnDisabled } from './start-up-check.ts';
 
@@ -39,7 +39,7 @@ export function withSpanledger(
   }
   const { pipeline, journal, sdkConfig: added } = assemble(resolved, sdkConfig);
   publishHandle({ pipeline, journal, timeoutMs: shutdownTimeoutMs });
-  setTimeout(checkLater, CHECK_AFTER_MS, allowDisabled).unref();
+  setTimeout(checkLater, CHECK_AFTER_MS, resolved).unref();
   return added;
 }
 
@@ -49,9 +49,9 @@ function serviceOf({ serviceName, resource }: Partial<NodeSDKConfiguration>): Se
   return { name: serviceName ?? fromEnv.name ?? fromResource.name, version: fromEnv.version ?? fromResource.version };
 }
 
-function checkLater(allowDisabled: boolean): void {
+function checkLater(resolved: ResolvedConfig): void {
   try {
-    checkParts(allowDisabled);
+    checkParts(resolved);
   } catch (error) {
     logger.error('the SDK that was made with withSpanledger() is not the one that is in use:', error); // I5
   }

@@ -1,5 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { exportersNotAskedFor, propagatorsOf, serviceFromEnv, spanProcessorsOf } from '../src/otel-environment.ts';
+import {
+  exportersNotAskedFor,
+  logRecordProcessorsOf,
+  propagatorsOf,
+  serviceFromEnv,
+  spanProcessorsOf,
+} from '../src/otel-environment.ts';
 
 afterEach(() => void vi.unstubAllEnvs());
 
@@ -47,5 +53,19 @@ describe('the environment of OpenTelemetry', () => {
     const given = spanProcessorsOf({});
     expect(spanProcessorsOf({ spanProcessors: given })).toEqual(given);
     expect(spanProcessorsOf({ spanProcessor: given[0]! })).toEqual(given);
+  });
+
+  it('has the log record processors that NodeSDK would have', () => {
+    setEnv({ OTEL_LOGS_EXPORTER: 'none' });
+    expect(logRecordProcessorsOf({})).toEqual([]);
+    setEnv({ OTEL_LOGS_EXPORTER: 'console,otlp' });
+    expect(logRecordProcessorsOf({}).map(({ constructor }) => constructor.name)).toEqual([
+      'SimpleLogRecordProcessor',
+      'BatchLogRecordProcessor',
+    ]);
+    setEnv({ OTEL_LOGS_EXPORTER: 'console' });
+    const given = logRecordProcessorsOf({});
+    expect(logRecordProcessorsOf({ logRecordProcessors: given })).toEqual(given);
+    expect(logRecordProcessorsOf({ logRecordProcessor: given[0]! })).toEqual(given);
   });
 });

@@ -72,3 +72,17 @@ describe('withSpanledger, for an application with a NodeSDK', () => {
     expect(app.stderr).toContain('SPANLEDGER_DISABLED');
   });
 });
+
+describe('an application with log record processors', () => {
+  const warned = /^spanledger: transcripts: GenAiContentProcessor is not the first processor .*\n$/;
+  it.each([
+    ['in the configuration: content is stored', '', 'stored 1, exported 1\n', /^$/],
+    ['of its own with our processor: content is stored', 'with ours', 'stored 1, exported 1\n', /^$/],
+    ['of its own without it: content is not stored, and that is said', 'without', 'stored 0, exported 1\n', warned],
+  ])('exports what it did, with a logger provider %s', async (_, own, said, stderr) => {
+    const app = new NodeProcess('logs-content.mjs', { env: { OWN_PROVIDER: own } });
+    expect(await app.ended()).toEqual({ code: 0, signal: null });
+    expect(app.stdout).toBe(said);
+    expect(app.stderr).toMatch(stderr);
+  });
+});

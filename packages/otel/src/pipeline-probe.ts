@@ -8,6 +8,8 @@ export interface PipelineProbe {
   spanProcessor: boolean;
   auditProcessor: boolean;
   propagator: boolean;
+  /** As far as `ask` finds it: this package knows nothing of logs. */
+  contentProcessor: boolean;
   /** Spans are recorded at all: false with OTEL_SDK_DISABLED, without a provider, or if a sampler that is not ours declines. */
   recording: boolean;
 }
@@ -25,16 +27,26 @@ const UNSAMPLED_PARENT = trace.setSpanContext(ROOT_CONTEXT, {
 /**
  * Asks the global tracer provider and propagator which of our parts they have, by sending something through them.
  * The spans that it starts are never ended, so they are neither exported nor audited.
+ *
+ * @param ask asks other providers, with the context that our parts know the probe by.
  */
-export function probePipeline(): PipelineProbe {
-  const seen = probe(ROOT_CONTEXT);
+export function probePipeline(ask?: (ctx: Context) => void): PipelineProbe {
+  const seen = probe(ROOT_CONTEXT, ask);
   return { ...seen, sampler: seen.sampler && probe(UNSAMPLED_PARENT).sampler };
 }
 
-function probe(parent: Context): PipelineProbe {
-  const seen = { sampler: false, spanProcessor: false, auditProcessor: false, propagator: false, recording: false };
+function probe(parent: Context, ask?: (ctx: Context) => void): PipelineProbe {
+  const seen = {
+    sampler: false,
+    spanProcessor: false,
+    auditProcessor: false,
+    propagator: false,
+    contentProcessor: false,
+    recording: false,
+  };
   const ctx = parent.setValue(KEY, seen);
   propagation.extract(ctx, {});
+  ask?.(ctx);
   seen.recording = trace.getTracer('@spanledger/otel').startSpan('spanledger probe', {}, ctx).isRecording();
   return seen;
 }

@@ -202,6 +202,7 @@ describe('probePipeline', () => {
         spanProcessor: true,
         auditProcessor: false,
         propagator: true,
+        contentProcessor: false,
         recording: true,
       });
       expect(exporter.getFinishedSpans()).toHaveLength(0);
@@ -215,6 +216,7 @@ describe('probePipeline', () => {
       spanProcessor: false,
       auditProcessor: false,
       propagator: false,
+      contentProcessor: false,
       recording: false,
     };
     expect(probePipeline()).toStrictEqual(nothing);

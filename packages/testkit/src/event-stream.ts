@@ -1,4 +1,5 @@
 import { EventSource } from 'eventsource';
+import type { FetchLike } from 'eventsource';
 
 /** One item of a stream, as a page gets it. */
 export interface HeardEvent {
@@ -16,8 +17,8 @@ export class EventStream {
   failures = 0;
   readonly #source: EventSource;
 
-  constructor(url: string, names: readonly string[]) {
-    this.#source = new EventSource(url);
+  constructor(url: string, names: readonly string[], fetch: FetchLike = globalThis.fetch) {
+    this.#source = new EventSource(url, { fetch });
     const listen = (name: string): void =>
       this.#source.addEventListener(name, (event: MessageEvent) => {
         this.heard.push({ name, id: event.lastEventId, data: JSON.parse(String(event.data)) as HeardEvent['data'] });

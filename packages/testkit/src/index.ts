@@ -18,4 +18,6 @@ export { buildSpan } from './span-builder.ts';
 export type { SpanPlan } from './span-builder.ts';
 export { EventStream, type HeardEvent } from './event-stream.ts';
 export { RawStream } from './raw-stream.ts';
+export { Http2Client } from './http2-client.ts';
+export { cutOf } from './cut-of.ts';
 export { testTaskEvents } from './task-events-suite.ts';

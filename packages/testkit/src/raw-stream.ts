@@ -1,9 +1,24 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import type { Duplex } from 'node:stream';
 
-/** One HTTP request on a socket of its own, and the bytes that come back, as they are: a client that can stop reading. */
-export class RawStream {
+/** One request for a stream, and what comes back, as it is: of a client that can stop reading. */
+export interface RawAnswer {
   /** All that was read, head and chunk lengths included. */
+  readonly text: string;
+  /** The status and headers, in small letters. */
+  readonly head: string;
+  /** The JSON of the items that have any. */
+  readonly data: { readonly [key: string]: unknown }[];
+  /** The answer is whole. */
+  readonly isEnded: boolean;
+  /** What it comes on: the socket, or the stream of HTTP/2. */
+  readonly socket: Duplex;
+  readonly closed: Promise<unknown>;
+}
+
+/** One HTTP/1 request on a socket of its own. */
+export class RawStream implements RawAnswer {
   text = '';
   readonly socket: net.Socket;
   readonly closed: Promise<unknown>;
@@ -18,17 +33,22 @@ export class RawStream {
     this.socket.write(`GET ${pathname}${search} HTTP/${version}\r\n${lines.join('')}\r\n`);
   }
 
-  /** The status and headers, in small letters. */
   get head(): string {
     return this.text.slice(0, this.text.indexOf('\r\n\r\n')).toLowerCase();
   }
 
-  /** The JSON of the items that have any. */
-  get data(): { readonly [key: string]: unknown }[] {
-    const body = withoutChunkLengths(this.text.slice(this.text.indexOf('\r\n\r\n') + 4));
-    const lines = Array.from(body.matchAll(/^data: (.+)\n\n/gm), ([, json]) => JSON.parse(json ?? '') as object);
-    return lines.filter((one) => Object.keys(one).length > 0) as { [key: string]: unknown }[];
+  get data(): RawAnswer['data'] {
+    return dataOf(withoutChunkLengths(this.text.slice(this.text.indexOf('\r\n\r\n') + 4)));
   }
+
+  get isEnded(): boolean {
+    return this.text.endsWith('\r\n0\r\n\r\n');
+  }
+}
+
+export function dataOf(body: string): RawAnswer['data'] {
+  const lines = Array.from(body.matchAll(/^data: (.+)\n\n/gm), ([, json]) => JSON.parse(json ?? '') as object);
+  return lines.filter((one) => Object.keys(one).length > 0) as RawAnswer['data'];
 }
 
 /** A chunk may end anywhere in a line; its length is between two line breaks. */

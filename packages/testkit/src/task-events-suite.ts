@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { testTaskEventConnections } from './task-events-connections.ts';
+import { testTaskEventsOnHttp1 } from './task-events-http1.ts';
 import { LONG, begin, numbersOf } from './task-events-harness.ts';
 import type { SuiteBus, SuiteOptions, TaskEventsHarness } from './task-events-harness.ts';
 
@@ -8,6 +9,7 @@ export function testTaskEvents<Bus extends SuiteBus>(name: string, harness: Task
   describe(`the events of a task on ${name}`, () => {
     const start = (options?: SuiteOptions) => begin(harness, options);
     testTaskEventConnections(harness);
+    if (harness.httpVersion !== 2) testTaskEventsOnHttp1(harness);
 
     it('come with id, name and JSON, and end with the terminal event: the page stops for good', async () => {
       const { publish, listen, run_id, taskId } = await start({ retryMs: 100 });
@@ -35,11 +37,13 @@ export function testTaskEvents<Bus extends SuiteBus>(name: string, harness: Task
       const { raw } = await start({ retryMs: 1_234 });
       const stream = await raw({ 'accept-encoding': 'gzip, br' });
       const { head } = stream;
-      expect(head).toContain('http/1.1 200');
+      expect(head).toMatch(harness.httpVersion === 2 ? /^:status: 200$/m : /^http\/1\.1 200 /);
       expect(head).toMatch(/^content-type: text\/event-stream/m);
       expect(head).toMatch(/^cache-control: no-cache, no-transform$/m);
       expect(head).toMatch(/^x-accel-buffering: no$/m);
-      expect(head).toMatch(/^connection: keep-alive$/m);
+      // HTTP/2 forbids the headers of a connection.
+      if (harness.httpVersion === 2) expect(head).not.toMatch(/^(connection|keep-alive|transfer-encoding):/m);
+      else expect(head).toMatch(/^connection: keep-alive$/m);
       expect(head).not.toMatch(/^content-(length|encoding)/m);
       await expect.poll(() => stream.text, LONG).toContain('retry: 1234\n\n');
     });

@@ -1,30 +1,26 @@
 import type { Attributes } from '@opentelemetry/api';
-import type { SpanEventView, SpanView } from '../span/span-view.ts';
+import type { SpanView } from '../span/span-view.ts';
 import { joinSources, parsed } from './genai-content.ts';
 import type { ContentSource, GenAiContent } from './genai-content.ts';
+import { CONTENT_KINDS, DETAILS_EVENT, EVENT_BODY, PLACES, SYSTEM_INSTRUCTIONS, roleOf } from './genai-conventions.ts';
+import type { ContentEvent, ContentKind, Place } from './genai-conventions.ts';
+import type { LoggedContent } from './logged-content.ts';
 
-const SYSTEM = 'gen_ai.system_instructions';
-const DETAILS = 'gen_ai.client.inference.operation.details';
-const MESSAGE = /^gen_ai\.(system|user|assistant|tool)\.message$/;
+type Sources = readonly ContentSource[];
+type EventAttributes = NonNullable<ContentEvent['attributes']>;
+
 /** On message events beside the message. */
-const ABOUT = new Set(['gen_ai.system', 'gen_ai.provider.name', 'event.name', 'gen_ai.event.content']);
-
-/** Where each kind is found, with the current names and the older ones. */
-const PLACES = {
-  input: { messages: 'gen_ai.input.messages', text: 'gen_ai.prompt', event: 'gen_ai.content.prompt' },
-  output: { messages: 'gen_ai.output.messages', text: 'gen_ai.completion', event: 'gen_ai.content.completion' },
-} as const;
-
-type Kind = GenAiContent['kind'];
-type Place = (typeof PLACES)[Kind];
+const ABOUT = new Set(['gen_ai.system', 'gen_ai.provider.name', 'event.name', EVENT_BODY]);
+const NONE: readonly never[] = [];
 
 /**
  * The content of a GenAI span: a model's input and output, by OpenTelemetry's conventions. Of each, the first form there is:
  *
- * 1. attributes `gen_ai.input.messages`, `gen_ai.output.messages`; or the same on a span event `gen_ai.client.inference.operation.details`;
+ * 1. attributes `gen_ai.input.messages`, `gen_ai.output.messages`; or the same on span events `gen_ai.client.inference.operation.details`;
  * 2. attributes `gen_ai.prompt`, `gen_ai.completion`; also one for each member: `gen_ai.prompt.0.role`;
  * 3. span events `gen_ai.content.prompt`, `gen_ai.content.completion`;
- * 4. span events `gen_ai.system.message`, `gen_ai.user.message`, `gen_ai.assistant.message`, `gen_ai.tool.message`, `gen_ai.choice`.
+ * 4. span events `gen_ai.system.message`, `gen_ai.user.message`, `gen_ai.assistant.message`, `gen_ai.tool.message`, `gen_ai.choice`;
+ * 5. log records: those with the details, else those of messages.
  *
  * `gen_ai.system_instructions` come first in the input.
  *
@@ -32,13 +28,14 @@ type Place = (typeof PLACES)[Kind];
  */
 export function contentOfSpan(
   span: SpanView,
+  logged: LoggedContent | undefined,
   contentMax: number,
   failed: (cause: unknown) => void,
 ): readonly GenAiContent[] {
   const found: GenAiContent[] = [];
-  for (const kind of ['input', 'output'] as const) {
+  for (const kind of CONTENT_KINDS) {
     try {
-      const sources = sourcesOf(kind, span);
+      const sources = sourcesOf(kind, span, logged);
       if (sources.length > 0) found.push({ kind, content: joinSources(sources, contentMax) });
     } catch (error) {
       failed(error);
@@ -47,32 +44,58 @@ export function contentOfSpan(
   return found;
 }
 
-function sourcesOf(kind: Kind, { attributes, events }: SpanView): readonly ContentSource[] {
-  const place = PLACES[kind];
-  const details = events.length > 0 ? events.find(({ name }) => name === DETAILS)?.attributes : undefined;
-  const sources =
-    valueOf(attributes, place.messages) ??
-    valueOf(details, place.messages) ??
-    valueOf(attributes, place.text) ??
-    flattened(attributes, place) ??
-    (events.length > 0 ? (contentEvent(events, place) ?? messageEvents(events, kind)) : NONE);
-  const system = kind === 'input' ? (attributes[SYSTEM] ?? details?.[SYSTEM]) : undefined;
-  return isThere(system) ? [{ role: 'system', value: system }, ...sources] : sources;
+function sourcesOf(kind: ContentKind, span: SpanView, logged: LoggedContent | undefined): Sources {
+  const ofSpan = spanSources(kind, span);
+  const records = ofSpan === undefined ? (logged?.eventsOf(kind) ?? NONE) : NONE;
+  const sources = ofSpan ?? eventSources(kind, records);
+  const system = kind === 'input' ? systemInstructions(span.attributes, [...span.events, ...records]) : undefined;
+  return system === undefined ? (sources ?? NONE) : [{ role: 'system', value: system }, ...(sources ?? NONE)];
 }
 
-const NONE: readonly ContentSource[] = [];
+function spanSources(kind: ContentKind, { attributes, events }: SpanView): Sources | undefined {
+  const place = PLACES[kind];
+  return (
+    valueOf(attributes, place.messages) ??
+    valuesOf(events, DETAILS_EVENT, place.messages) ??
+    valueOf(attributes, place.text) ??
+    flattened(attributes, place) ??
+    valuesOf(events, place.event, place.text) ??
+    messageEvents(events, kind)
+  );
+}
+
+function eventSources(kind: ContentKind, events: readonly ContentEvent[]): Sources | undefined {
+  return valuesOf(events, DETAILS_EVENT, PLACES[kind].messages) ?? messageEvents(events, kind);
+}
+
+function systemInstructions(attributes: Attributes, events: readonly ContentEvent[]): unknown {
+  const [found] =
+    valueOf(attributes, SYSTEM_INSTRUCTIONS) ?? valuesOf(events, DETAILS_EVENT, SYSTEM_INSTRUCTIONS) ?? NONE;
+  return found?.value;
+}
 
 function isThere(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }
 
-function valueOf(attributes: Attributes | undefined, key: string): readonly ContentSource[] | undefined {
-  const value = attributes?.[key];
+function valueOf(attributes: EventAttributes, key: string): Sources | undefined {
+  const value = attributes[key];
   return isThere(value) ? [{ value }] : undefined;
 }
 
+/** Of all events of that name: a model's output may come in several. */
+function valuesOf(events: readonly ContentEvent[], event: string, key: string): Sources | undefined {
+  if (events.length === 0) return undefined;
+  const of = events.filter(({ name }) => name === event);
+  return someOf(of.flatMap(({ attributes = {} }) => valueOf(attributes, key) ?? NONE));
+}
+
+function someOf(sources: Sources): Sources | undefined {
+  return sources.length > 0 ? sources : undefined;
+}
+
 /** `gen_ai.prompt.0.role`, `gen_ai.prompt.0.content`, `gen_ai.completion.0.tool_calls.0.name`, …, as some instrumentations have them. */
-function flattened(attributes: Attributes, { text }: Place): readonly ContentSource[] | undefined {
+function flattened(attributes: Attributes, { text }: Place): Sources | undefined {
   if (!(`${text}.0.role` in attributes) && !(`${text}.0.content` in attributes)) return undefined;
   const messages = new Map<number, Record<string, unknown>>();
   for (const [key, value] of Object.entries(attributes)) {
@@ -89,21 +112,18 @@ function flattened(attributes: Attributes, { text }: Place): readonly ContentSou
   return [...messages].sort(([a], [b]) => a - b).map(([, value]) => ({ value }));
 }
 
-function contentEvent(events: readonly SpanEventView[], { text, event }: Place): readonly ContentSource[] | undefined {
-  const sources = events.flatMap(({ name, attributes }) => (name === event ? (valueOf(attributes, text) ?? []) : []));
-  return sources.length > 0 ? sources : undefined;
-}
-
-function messageEvents(events: readonly SpanEventView[], kind: Kind): readonly ContentSource[] {
-  return events.flatMap(({ name, attributes = {} }) => {
-    const role = kind === 'output' ? (name === 'gen_ai.choice' ? 'assistant' : undefined) : MESSAGE.exec(name)?.[1];
-    return role === undefined ? [] : [{ role, value: messageOf(attributes) }];
+function messageEvents(events: readonly ContentEvent[], kind: ContentKind): Sources | undefined {
+  if (events.length === 0) return undefined;
+  const sources = events.flatMap(({ name, attributes = {} }): Sources => {
+    const role = roleOf(name, kind);
+    return role === undefined ? NONE : [{ role, value: messageOf(attributes) }];
   });
+  return someOf(sources);
 }
 
 /** The body of a message event: as one attribute, or an attribute for each member. */
-function messageOf(attributes: Attributes): unknown {
-  const body = attributes['gen_ai.event.content'];
+function messageOf(attributes: EventAttributes): unknown {
+  const body = attributes[EVENT_BODY];
   if (isThere(body)) return body;
   const members = Object.entries(attributes).filter(([key]) => !ABOUT.has(key));
   return Object.fromEntries(members.map(([key, value]) => [key, memberOf(key, value)]));

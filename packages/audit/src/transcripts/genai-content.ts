@@ -1,9 +1,10 @@
 import { SpanledgerError } from '@spanledger/protocol';
+import type { ContentKind } from './genai-conventions.ts';
 import type { GivenMessage } from './redact-transcript.ts';
 
 /** What a model was told, or what it answered, as a span has it: nothing of it is copied yet, so it must be sealed in the same turn (I1). */
 export interface GenAiContent {
-  readonly kind: 'input' | 'output';
+  readonly kind: ContentKind;
   readonly content: string | readonly GivenMessage[];
 }
 
@@ -27,11 +28,11 @@ export function joinSources(sources: readonly ContentSource[], contentMax: numbe
 }
 
 /** UTF-16 units of a text, or of the JSON of anything else. */
-function unitsOf(value: unknown): number {
+export function unitsOf(value: unknown): number {
   return typeof value === 'string' ? value.length : JSON.stringify(value).length;
 }
 
-function tooLarge(units: number, contentMax: number): SpanledgerError {
+export function tooLarge(units: number, contentMax: number): SpanledgerError {
   const message = `a content has ${units} UTF-16 units, and at most ${contentMax} are taken from a span`;
   return new SpanledgerError('SPANLEDGER_TRANSCRIPT', message);
 }

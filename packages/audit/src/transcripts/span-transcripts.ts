@@ -1,9 +1,12 @@
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import type { JsonValue } from '@spanledger/protocol';
 import type { EventInput } from '../event-input.ts';
+import type { LogRecordView } from '../span/log-record-view.ts';
 import type { SpanView } from '../span/span-view.ts';
 import { contentOfSpan } from './content-of-span.ts';
 import type { GenAiContent } from './genai-content.ts';
+import type { ContentKind } from './genai-conventions.ts';
+import { LoggedContent } from './logged-content.ts';
 import type { ResolvedTranscripts } from './transcript-options.ts';
 import type { RecordedTranscript, TranscriptSealer } from './transcript-sealer.ts';
 import type { TranscriptWriter } from './transcript-writer.ts';
@@ -24,8 +27,10 @@ export class SpanTranscripts {
   readonly #contentMax: number;
   readonly #sealer: TranscriptSealer;
   readonly #writer: TranscriptWriter;
+  // I7: weak, so content that nobody asks for goes with its span.
+  readonly #logged = new WeakMap<object, LoggedContent>();
   // I7: weak, so a count lives as long as its run.
-  readonly #numbers = new WeakMap<object, Record<GenAiContent['kind'], bigint>>();
+  readonly #numbers = new WeakMap<object, Record<ContentKind, bigint>>();
 
   constructor({ contentMax, sealer, writer }: SpanTranscriptsOptions) {
     this.#contentMax = contentMax;
@@ -33,9 +38,21 @@ export class SpanTranscripts {
     this.#writer = writer;
   }
 
-  /** Input and output of a model by a designated span. What cannot be read is counted. `undefined` where there are none. */
+  /** Keeps what a log record has of the content of a live span. @param name of its event */
+  log(span: object, name: string, record: LogRecordView): void {
+    const logged = this.#logged.get(span) ?? new LoggedContent(this.#contentMax);
+    this.#logged.set(span, logged);
+    logged.add(name, record);
+  }
+
+  /**
+   * Input and output of a model by a designated span that has ended: once. What cannot be read is counted. `undefined` where there
+   * are none.
+   */
   contentOf(span: SpanView): readonly GenAiContent[] | undefined {
-    const content = contentOfSpan(span, this.#contentMax, (cause) => this.#writer.unsealed(cause));
+    const logged = this.#logged.get(span);
+    this.#logged.delete(span);
+    const content = contentOfSpan(span, logged, this.#contentMax, (cause) => this.#writer.unsealed(cause));
     return content.length === 0 ? undefined : content;
   }
 
@@ -71,7 +88,7 @@ export class SpanTranscripts {
   }
 
   /** A client's request may have more than one model call; the request that a span is has one. */
-  #next(run: object, kind: GenAiContent['kind']): bigint {
+  #next(run: object, kind: ContentKind): bigint {
     const numbers = this.#numbers.get(run) ?? { input: 0n, output: 0n };
     this.#numbers.set(run, numbers);
     const seq = numbers[kind];

@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { ErrorCode } from '@spanledger/protocol';
 import { log } from '../../diagnostics.ts';
 import { EventHub } from './event-hub.ts';
 import { isGone, openOutlet, whenGone, writeHead } from './response-outlet.ts';
+import type { HttpResponse } from './response-outlet.ts';
 import { resolveTaskEvents } from './sse-options.ts';
 import type { TaskEventsOptions } from './sse-options.ts';
 import { readRequest } from './sse-request.ts';
@@ -16,7 +18,11 @@ export interface TaskEvents {
    *
    * @param taskId as the route has it; a string of 1 to 256 UTF-16 units, or the answer is 400.
    */
-  readonly handle: (request: IncomingMessage, response: ServerResponse, taskId: unknown) => void;
+  readonly handle: (
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+    taskId: unknown,
+  ) => void;
   /** Ends all responses; who comes later is answered 503. The bus stays open. Doing it again does nothing. */
   readonly close: () => void;
 }
@@ -49,9 +55,9 @@ export function createTaskEvents(options: TaskEventsOptions): TaskEvents {
   return {
     handle(request, response, taskId) {
       try {
-        serve(hub, resolved.retryMs, request, response, taskId);
+        serve(hub, resolved.retryMs, request as IncomingMessage, response as HttpResponse, taskId);
       } catch (error) {
-        refuse(response, error);
+        refuse(response as HttpResponse, error);
       }
     },
     close: () => hub.close(),
@@ -62,7 +68,7 @@ function serve(
   hub: EventHub,
   retryMs: number,
   request: IncomingMessage,
-  response: ServerResponse,
+  response: HttpResponse,
   taskId: unknown,
 ): void {
   if (isGone(request, response)) return;
@@ -87,7 +93,7 @@ function serve(
   whenGone(request, response, () => client.leave());
 }
 
-function refuse(response: ServerResponse, error: unknown): void {
+function refuse(response: HttpResponse, error: unknown): void {
   const known = error instanceof SpanledgerError ? STATUS_OF[error.code] : undefined;
   if (known === undefined) log.error('the events of a task cannot be served:', error);
   if (response.headersSent) {
