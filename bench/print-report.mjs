@@ -2,7 +2,7 @@ const SHARE = 100;
 
 /** The result for a person: what was measured, against what, and the target it is held to. */
 export function printReport(result) {
-  const { publish, emit, span_cpu: span, undesignated, hook, sign, journal, machine, versions } = result;
+  const { publish, emit, span_cpu: span, undesignated, hook, sign, transcript, journal, machine, versions } = result;
   const { bus, bus_soak: soak, loop_delay: loop, drain, memory, verify, read_execution: execution } = result;
   const rows = [
     ['publish', `${publish.ratio}× nats.js js.publish (window ${publish.peer_window}), journaled first`, '≥ 2.5'],
@@ -23,6 +23,11 @@ export function printReport(result) {
     [
       '',
       `${signed(sign.event_added_us)} µs each event signed, of ${sign.unsigned_us} µs unsigned, with a sink in memory`,
+      '',
+    ],
+    [
+      'transcript',
+      `${transcript.content_ms_per_million_units} ms CPU in the hook for a million UTF-16 units of content`,
       '',
     ],
     ...[0, 1, 100].map((subscribers) => busRow(subscribers, bus[`subscribers_${subscribers}`])),

@@ -26,6 +26,7 @@ const JOURNAL = { count: 100_000 / SHARE, warmup: 10_000 / SHARE, inFlight: 32, 
 const BURST = { perSecond: 50_000, seconds: values.quick ? 0.5 : 5, warmupSeconds: values.quick ? 0.1 : 3 };
 const OUTAGE = { perSecond: 5_000, seconds: values.quick ? 1 : 30, warmup: 10_000 / SHARE };
 const SIGN = { count: 10_000 / SHARE, rounds: values.quick ? 2 : 12 };
+const CONTENT = { spans: values.quick ? 2 : 40 };
 const BUS = { count: 100_000 / SHARE, rounds: values.quick ? 2 : 8 };
 const BUS_SOAK = { tasks: 1_000_000 / SHARE };
 const RUN_EVENTS = 10;
@@ -93,6 +94,7 @@ async function measureRound(round, target) {
     exported: await measure('span-otlp', { ...target, ...SPAN }),
     undesignated: await measure('span-undesignated', UNDESIGNATED),
     sign: await measure('sign', SIGN),
+    content: await measure('content', CONTENT),
     bus: await measure('bus', BUS),
     busSoak: await measure('bus-soak', BUS_SOAK, ['--expose-gc']),
     journal: await measure('journal-spanledger', { ...target, ...JOURNAL }),

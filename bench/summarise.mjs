@@ -55,6 +55,7 @@ export function summarise(rounds, { natsServer, elapsedMs, offered }) {
       event_added_us: of(({ sign }) => sign.eventAddedUs),
       unsigned_us: of(({ sign }) => sign.unsignedUs),
     },
+    transcript: { content_ms_per_million_units: of(({ content }) => content.msPerMillionUnits) },
     journal: {
       ratio: of(({ journal, lmdb }) => journal.perSecond / lmdb.perSecond),
       per_second: of(({ journal }) => journal.perSecond),

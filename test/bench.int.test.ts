@@ -17,6 +17,7 @@ it('measures everything, and its last line has the fixed keys', { timeout: 600_0
     undesignated: { added_us: finite, unsampled_added_us: finite },
     hook: { p50_us: positive, p99_us: positive },
     sign: { checkpoint_added_us: finite, event_added_us: finite },
+    transcript: { content_ms_per_million_units: positive },
     bus: {
       subscribers_0: { us: positive, of_event_emitter: positive, of_eventemitter3: positive, of_rxjs: positive },
       subscribers_1: { of_cloning: positive },

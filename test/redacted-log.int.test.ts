@@ -8,10 +8,11 @@ import { createAuditPipeline, memorySink } from '@spanledger/audit';
 import { WorkflowPropagator, WorkflowSpanProcessor, extractWorkflow, receive } from '@spanledger/otel';
 import { watchAnsweredRuns } from '@spanledger/otel/internal';
 import { afterEach, expect, it } from 'vitest';
-import { type PlantedSecret, SHAPE_COUNT, plantedSecrets } from '../packages/audit/test/redaction-support.ts';
+import { SHAPE_COUNT, plantedSecrets } from '../packages/audit/test/redaction-support.ts';
 import { publishHandle } from '../packages/node/src/handle.ts';
 import { NatsConnector } from '../packages/node/src/open-nats.ts';
-import { captureLog, leaked } from './support/captured-log.ts';
+import { captureLog } from './support/captured-log.ts';
+import { type LoggingCalls, fails, namesWithSecrets, said } from './support/planted-log.ts';
 
 const RUN_ID = '0f8fad5b-d9cb-469f-a165-70867728950e';
 /** A carrier is judged once. */
@@ -23,52 +24,42 @@ afterEach(() => {
   propagation.disable();
 });
 
-/** An error, and what else code throws that is not ours. */
-function fails(text: string): () => never {
-  const { length } = text;
-  return () => {
-    if (length % 3 === 0) throw text;
-    if (length % 3 === 1) throw { toString: () => text };
-    throw new Error(text, { cause: new Error(`because of ${text}`) });
-  };
-}
-
 /** What the application gives us to call, and does not do what it should. */
-const CALLED: Record<string, (fail: () => never) => unknown> = {
-  'trustInbound threw': (fail) => {
-    const propagator = new WorkflowPropagator({ trustInbound: fail });
+const CALLED: LoggingCalls = {
+  'trustInbound threw': (planted) => {
+    const propagator = new WorkflowPropagator({ trustInbound: fails(planted) });
     propagator.extract(ROOT_CONTEXT, claims());
     propagator.shutdown();
   },
-  'workflow headers were not written': (fail) => {
+  'workflow headers were not written': (planted) => {
     const propagator = new WorkflowPropagator({ outbound: { allowedHosts: ['good.svc'] } });
     const ctx = extractWorkflow(claims(), undefined, ROOT_CONTEXT);
     const attributes = { 'server.address': 'good.svc', 'url.full': 'http://good.svc/' };
     const tracer = new node.NodeTracerProvider().getTracer('careless');
     const span = tracer.startSpan('call', { kind: SpanKind.CLIENT, attributes }, ctx);
-    propagator.inject(trace.setSpan(ctx, span), {}, { set: fail });
+    propagator.inject(trace.setSpan(ctx, span), {}, { set: fails(planted) });
     propagator.shutdown();
   },
-  'the trace context of a message could not be read': async (fail) => {
-    const broken: TextMapPropagator = { inject: () => {}, extract: fail, fields: () => [] };
+  'the trace context of a message could not be read': async (planted) => {
+    const broken: TextMapPropagator = { inject: () => {}, extract: fails(planted), fields: () => [] };
     propagation.setGlobalPropagator(broken);
     await receive({}, () => {});
     propagation.disable();
   },
-  'who answered a request was not noted': async (fail) => {
+  'who answered a request was not noted': async (planted) => {
     const server = createServer((_, response) => response.setHeader('x-workflow-run-id', RUN_ID).end());
-    const unwatch = watchAnsweredRuns(fail);
+    const unwatch = watchAnsweredRuns(fails(planted));
     await (await fetch(`http://127.0.0.1:${await listen(server)}/`, { headers: claims() })).text();
     unwatch();
     server.close();
   },
-  'a span was not stamped': (fail) => {
-    const span = { setAttribute: fail } as unknown as Span;
+  'a span was not stamped': (planted) => {
+    const span = { setAttribute: fails(planted) } as unknown as Span;
     new WorkflowSpanProcessor().onStart(span, extractWorkflow(claims(), undefined, ROOT_CONTEXT));
   },
-  'the OpenTelemetry SDK did not shut down cleanly': async (fail) => {
+  'the OpenTelemetry SDK did not shut down cleanly': async (planted) => {
     const pipeline = createAuditPipeline({ producer: 'careless', sink: memorySink() });
-    const shutdownSdk = async (): Promise<void> => fail();
+    const shutdownSdk = async (): Promise<void> => fails(planted)();
     const before = process.listenerCount('exit');
     await publishHandle({ pipeline, journal: undefined, timeoutMs: 10_000, shutdownSdk }).shutdown();
     // That of a process which has no other handle.
@@ -78,8 +69,17 @@ const CALLED: Record<string, (fail: () => never) => unknown> = {
 
 it.each(Object.entries(CALLED))('"%s": what was thrown is in our log without its secrets', async (line, call) => {
   const logged = captureLog();
-  for (const { text } of secrets) await call(fails(text));
+  for (const planted of secrets) await call(planted);
   expect(said(logged, line, secrets)).toEqual({ redacted: secrets.length, leaked: [] });
+});
+
+it('a name that cannot be sent is in our log without its secrets', () => {
+  const logged = captureLog();
+  const names = namesWithSecrets(10);
+  for (const { secret } of names) {
+    new WorkflowPropagator({ producer: `é ${secret}`, outbound: { allowedHosts: ['good.svc'] } }).shutdown();
+  }
+  expect(said(logged, 'is not visible ASCII', names)).toEqual({ redacted: names.length, leaked: [] });
 });
 
 it('what a NATS server refuses us with is in our log without its secrets', async () => {
@@ -105,12 +105,6 @@ it('what a NATS server refuses us with is in our log without its secrets', async
   server.close();
   expect(said(logged, 'NATS cannot be reached', told)).toEqual({ redacted: told.length, leaked: [] });
 }, 120_000);
-
-/** In how many of our lines something was taken out, and what was not. */
-function said(logged: readonly string[], line: string, planted: readonly PlantedSecret[]): object {
-  const redacted = logged.filter((one) => one.includes(line) && one.includes('[REDACTED]'));
-  return { redacted: redacted.length, leaked: leaked(planted, logged.join('\n')) };
-}
 
 function listen(server: Server): Promise<number> {
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));

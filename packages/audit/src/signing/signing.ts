@@ -55,8 +55,7 @@ export class Signing {
   }
 
   failed(error: UnsignedEventError): void {
-    if (this.problem === undefined)
-      log.error('an event could not be signed, and is lost (reported once):', loggable(error));
+    if (this.problem === undefined) log.error('an event could not be signed, and is lost (reported once):', error);
     this.problem = error;
   }
 

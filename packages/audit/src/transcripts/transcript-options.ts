@@ -5,8 +5,8 @@ import type { AuditSink } from '@spanledger/protocol';
 export interface TranscriptOptions {
   /**
    * The largest input or output that is taken from a span, in UTF-16 units of its texts: it is read, redacted and hashed inside the
-   * span hook, at about 20 ms for a million. What is larger is not stored, and counted. That much of each waits in memory for the end of a span
-   * whose content is in log records. Default 262,144; from 1,024 to 16 Mi.
+   * span hook, at about 20 ms for a million (`transcript` in `npm run bench`). What is larger is not stored, and counted. That much of
+   * each waits in memory for the end of a span whose content is in log records. Default 262,144; from 1,024 to 16 Mi.
    */
   readonly contentMax?: number;
 }
