@@ -13,7 +13,7 @@ import { RunHeads } from './run-heads.ts';
 const IN_FLIGHT_MAX = 1024;
 
 /** Writes started in one turn of the event loop, so that a burst does not keep the application waiting (I5). */
-const STARTS_PER_TURN = 256;
+const STARTS_PER_TURN = 128;
 
 /** Whoever waits for room is woken when the queue is emptier than this. */
 const ROOM_BELOW = 3 / 4;
