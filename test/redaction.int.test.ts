@@ -2,10 +2,17 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ROOT_CONTEXT, SpanStatusCode, diag } from '@opentelemetry/api';
+import { ROOT_CONTEXT, SpanStatusCode, diag, trace } from '@opentelemetry/api';
 import type { Attributes, Span, Tracer } from '@opentelemetry/api';
 import { node } from '@opentelemetry/sdk-node';
-import { AuditSpanProcessor, audit, createAuditPipeline, openJournal, registerPipeline } from '@spanledger/audit';
+import {
+  AuditSpanProcessor,
+  GenAiContentProcessor,
+  audit,
+  createAuditPipeline,
+  openJournal,
+  registerPipeline,
+} from '@spanledger/audit';
 import { createEventBus } from '@spanledger/audit/bus';
 import type { DesignationRules } from '@spanledger/audit';
 import {
@@ -84,6 +91,12 @@ const PLACES: Record<string, (tracer: Tracer, secret: PlantedSecret) => unknown>
     startSpan(tracer, { 'gen_ai.system_instructions': text, 'gen_ai.prompt': `[{"cut": "${text}` }).end(),
   'event of a message': (tracer, { text }) =>
     startSpan(tracer).addEvent('gen_ai.user.message', { content: text }).end(),
+  'log record of a model': (tracer, { text }) => {
+    const span = startSpan(tracer);
+    const record = { eventName: 'gen_ai.user.message', attributes: {}, body: { content: text, [text]: [text] } };
+    new GenAiContentProcessor().onEmit(record, trace.setSpan(CONTEXT, span));
+    span.end();
+  },
   'transcript by hand': (_, { text }) =>
     audit.writeTranscript({ kind: 'input', taskId: TASK, content: `Say: ${text}` }),
   'messages by hand': (_, { text }) =>
