@@ -93,15 +93,14 @@ function containerValue(value: object, budget: Budget): JsonValue | undefined {
     const other = standIn(value);
     if (other !== value) return jsonValue(other, budget);
     if (Array.isArray(value)) return arrayValue(value, budget);
-    if (value instanceof Set) return arrayValue(firstOf(value, budget), budget);
+    if (value instanceof Set) return arrayValue(firstOf(value, budget), budget, value.size);
     return value instanceof Map ? mapValue(value, budget) : objectValue(value, budget);
   } finally {
     budget.parents.pop();
   }
 }
 
-function arrayValue(value: readonly unknown[], budget: Budget): JsonValue[] | undefined {
-  const { length } = value;
+function arrayValue(value: readonly unknown[], budget: Budget, length = value.length): JsonValue[] | undefined {
   const items: JsonValue[] = [];
   for (let i = 0; i < length; i += 1) {
     if (i >= budget.limits.itemsMax || budget.left <= 0) {
@@ -133,17 +132,15 @@ function objectValue(value: object, budget: Budget): Record<string, JsonValue> |
 }
 
 function mapValue(value: ReadonlyMap<unknown, unknown>, budget: Budget): Record<string, JsonValue> | undefined {
-  // `flatMap` passes over the holes.
-  const first = firstOf(value, budget).flatMap(([key, item]) => [[String(key), item] as const]);
+  const first = firstOf(value, budget).map(([key, item]) => [String(key), item] as const);
   const fields = objectValue(Object.fromEntries(first), budget);
   return value.size === first.length ? fields : { ...fields, [REST_KEY]: truncated(value.size - first.length) };
 }
 
-/** As many as are kept, whatever there is, and holes for the others. */
-function firstOf<Item>(value: Iterable<Item> & { readonly size: number }, { limits }: Budget): Item[] {
+/** As many as are kept, whatever there is. */
+function firstOf<Item>(value: Iterable<Item>, { limits }: Budget): Item[] {
   const first: Item[] = [];
   for (const item of value) if (first.push(item) >= limits.itemsMax) break;
-  first.length = value.size;
   return first;
 }
 

@@ -14,10 +14,11 @@ export function jsonNumber(value: number): number | string {
   return Number.isInteger(value) && !Number.isSafeInteger(value) ? `${BigInt(value)}` : value + 0;
 }
 
-/** What an object says that it is (`toJSON`: dates, URLs), the text of a regular expression; else the object. */
+/** What an object says that it is (`toJSON`: dates, URLs), what is in the box of `new String`, the text of a regular expression; else the object. */
 export function standIn(value: object): unknown {
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON === 'function') return toJSON.call(value, '');
+  if (types.isBoxedPrimitive(value)) return value.valueOf();
   return types.isRegExp(value) ? String(value) : value;
 }
 

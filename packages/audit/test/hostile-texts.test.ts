@@ -81,9 +81,9 @@ const BEGINNINGS = Object.values(GITLEAKS.keys)
   .flat()
   .map((shape) => fill(shape).slice(0, 9));
 
-/** Eight times the text is eight times the work, twice that for how coarsely it is counted; what is quadratic does 64 times as much. */
+/** Eight times the text is eight times the work, and 64 times where that is quadratic; either may be counted as half or twice as much. */
 const TIMES = 8;
-const GROWTH_MAX = 20;
+const GROWTH_MAX = 24;
 /** Longer than any bounded repetition: those cost the same for every character. */
 const LENGTH = 2048;
 

@@ -86,6 +86,17 @@ describe('toFields', () => {
     expect(toFields({ hostile })).toEqual({ hostile: { name: 'Error', message: '[unreadable]' } });
   });
 
+  it('takes a text out of its box, where no secret would be found in it', () => {
+    expect(
+      toFields({ text: new String('ab'), number: new Number(1), big: Object(2n), no: new Boolean(false) }),
+    ).toEqual({
+      text: 'ab',
+      number: 1,
+      big: '2',
+      no: false,
+    });
+  });
+
   it('asks toJSON, and gives the size of binary data', () => {
     expect(
       toFields({
@@ -172,6 +183,9 @@ describe('toFields', () => {
     const cyclic = new Map<string, unknown>();
     cyclic.set('self', new Set([cyclic]));
     expect(toFields({ cyclic })).toEqual({ cyclic: { self: ['[cyclic]'] } });
+    // No list is as long, and one that is nearly takes minutes to go through.
+    const vast = Object.defineProperty(new Map([['a', 1]]), 'size', { value: 2 ** 32 });
+    expect(toFields({ vast })).toEqual({ vast: { a: 1, '…': '…[truncated:4294967295]' } });
     const key = Object.create(null) as object;
     expect(toFields({ odd: new Map([[key, 1]]), a: 1 })).toEqual({ odd: '[unreadable]', a: 1 });
   });

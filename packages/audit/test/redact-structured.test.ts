@@ -7,6 +7,7 @@ import type { RedactionPolicy } from '../src/index.ts';
 interface Message {
   role: string;
   id?: string;
+  name?: object;
   parts: { type: string; content?: unknown; id?: string; arguments?: Record<string, unknown> }[];
 }
 type Conversation = Record<string, unknown> & { messages: Message[] };
@@ -16,7 +17,7 @@ const conversation = (): Conversation => ({
   stop: ['.'],
   messages: [
     { role: 'system', parts: [{ type: 'text', content: 'be kind' }] },
-    { role: 'user', id: 'm1', parts: [{ type: 'text', content: 'I am Ann' }] },
+    { role: 'user', id: 'm1', name: { last: 'Bell' }, parts: [{ type: 'text', content: 'I am Ann' }] },
     {
       role: 'user',
       parts: [
@@ -40,7 +41,7 @@ describe('a policy may change what is said', () => {
       messages[1]!.parts[0]!.content = '';
       messages[3]!.parts[0]!.arguments = {};
     }, given) as Conversation;
-    expect(result.messages[1]).toEqual({ role: 'user', id: 'm1', parts: [{ type: 'text', content: '' }] });
+    expect(result.messages[1]!.parts).toEqual([{ type: 'text', content: '' }]);
     expect(result.messages[3]!.parts[0]!.arguments).toEqual({});
     expect(given).toEqual(conversation());
   });
@@ -89,6 +90,12 @@ describe('nothing is written if a policy', () => {
       throw new Error('no');
     },
     'returns a promise': async (payload) => payload,
+    'returns a promise that is rejected': async () => {
+      throw new Error('no');
+    },
+    'returns a thenable': (payload) => void Reflect.set(payload, 'then', () => {}),
+    'returns a list': ({ messages }) => messages,
+    'changes a name of several members': ({ messages }) => void Object.assign(messages[1]!.name!, { last: 'Smith' }),
     'returns a text': () => 'gone',
     'returns what is cyclic': (payload) => void (payload['self'] = payload),
     'returns what is too deep': (payload) => void (payload['deep'] = nested(100_000)),
@@ -200,6 +207,7 @@ describe('the copy of a payload', () => {
       { name: 'TypeError', message: 'no', code: 'E', cause: 'x' },
     ],
     ['RegExp', [/a"b/u], ['/a"b/u']],
+    ['boxed text, number and BigInt', [new String('ab'), new Number(1), Object(2n)], ['ab', 1, '2']],
     ['toJSON of a Map', Object.assign(new Map([['a', 'b']]), { toJSON: () => 'm' }), 'm'],
     ['toJSON', { toJSON: () => ({ a: new Set([1]) }) }, { a: [1] }],
     [
@@ -218,6 +226,21 @@ describe('the copy of a payload', () => {
     expect(copyPayload({ n: 1n << 1024n })).toEqual({ n: `${1n << 1024n}` });
     for (const n of [(1n << 1024n) + 1n, -(1n << 20_000_000n)]) {
       expect(() => copyPayload({ n })).toThrow(expect.objectContaining({ code: 'SPANLEDGER_PAYLOAD' }));
+    }
+  });
+
+  it('reads no more of an endless Map or Set than it may have', () => {
+    let read = 0;
+    const text = 'x'.repeat(1024 * 1024);
+    function* many<Item>(item: Item): Generator<Item> {
+      while (read < 100) yield (((read += 1), item));
+    }
+    const endless = (container: object, item: unknown) =>
+      Object.defineProperty(container, Symbol.iterator, { value: () => many(item) });
+    for (const value of [endless(new Set(), text), endless(new Map(), ['a', text])]) {
+      read = 0;
+      expect(() => copyPayload({ value })).toThrow('too large');
+      expect(read).toBeLessThan(40);
     }
   });
 

@@ -43,6 +43,12 @@ function failuresIn(exporter: InMemoryMetricExporter) {
     .map(({ descriptor, dataPoints }) => [descriptor.unit, dataPoints.map(({ value }) => value)] as const);
 }
 
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
 let errors: string[];
 beforeEach(() => {
   errors = [];
@@ -168,6 +174,16 @@ describe('a policy', () => {
     'returns a text': () => KEY as never,
     'returns a list': () => [KEY] as never,
     'is asynchronous': (async () => ({ note: KEY })) as never,
+    // Nobody would take its rejection, and that ends a process.
+    'is asynchronous, and rejects': (async () => {
+      throw new Error(KEY);
+    }) as never,
+    'throws what cannot be looked at': () => {
+      throw revoked();
+    },
+    'throws an error of no class': () => {
+      throw Object.assign(new Error(KEY), { constructor: undefined });
+    },
   };
   it.each(Object.entries(failing))(
     'that %s costs the payload, not the event (I6), and its error is not quoted',

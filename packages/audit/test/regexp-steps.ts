@@ -7,6 +7,8 @@ const END = '\ue000';
 // V8 can be told to give a search up after so many steps back: that many is its work, the same on every machine. Some loops
 // it makes shorter, and does not count then.
 v8.setFlagsFromString('--no-regexp-optimization');
+// Interpreted at first and compiled later, the same search would be counted differently.
+v8.setFlagsFromString('--no-regexp-tier-up');
 v8.setFlagsFromString('--allow-natives-syntax');
 const limited = vm.runInThisContext('(source, flags, steps) => %NewRegExpWithBacktrackLimit(source, flags, steps)') as (
   source: string,

@@ -218,14 +218,16 @@ describe('hostile spans', () => {
       throw new Error('rule');
     };
     const badName = () => ({ event: 'Not A Name' });
-    const rules = [fail, badName, { ...charge, fields: fail }];
+    // Nobody would take its rejection, and that ends a process.
+    const later = (async () => fail()) as never;
+    const rules = [fail, badName, later, { ...charge, fields: fail }];
     const { tracer, events, processor } = traced({ rules });
     const ctx = inRun();
     for (let i = 0; i < 3; i += 1) tracer.startSpan('charge-card', {}, ctx).end();
     expect(await events()).toMatchObject(
       Array.from({ length: 3 }, () => ({ event: 'payment', fields: { '…': '[unreadable]' } })),
     );
-    expect(processor.faults).toMatchObject({ rule: 6, content: 3 });
+    expect(processor.faults).toMatchObject({ rule: 9, content: 3 });
   });
 
   it('never throws into the application, whatever the span is', () => {

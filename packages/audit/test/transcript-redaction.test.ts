@@ -45,15 +45,19 @@ const recordedIn = (sink: MemorySink): AuditEvent =>
   eventsOf(sink).find(({ event }) => event === 'transcript_recorded')!;
 
 /** What is stored of a content that is given like this. */
-async function store(content: unknown, policy?: RedactionPolicy): Promise<TranscriptRecord['content']> {
+async function store(
+  content: unknown,
+  policy?: RedactionPolicy,
+  options: object = {},
+): Promise<TranscriptRecord['content']> {
   const sink = begin(policy);
-  await audit.writeTranscript({ ...KEY, content: content as string });
+  await audit.writeTranscript({ ...KEY, ...options, content: content as string });
   const event = recordedIn(sink);
   const { digest } = event.fields!['transcript'] as { digest: string };
   const messages = sink.transcripts.map(({ bytes }) => bytes);
   const reading = readTranscript(messages, digest, sha256);
   if (reading.status !== 'ok') throw new Error(reading.status);
-  expect(reading.record).toMatchObject(KEY);
+  expect(reading.record).toMatchObject({ ...KEY, ...options });
   return reading.record.content;
 }
 
@@ -228,6 +232,44 @@ it('a policy that mutates nested maps and arrays in place never corrupts ids, ro
   expect(written).toBeLessThan(290);
 });
 
+describe('a summary', () => {
+  const content = { events: 3, counts: { a: 2, b: 1 }, firstEventId: 'x:1', lastEventId: 'x:3' };
+  type Summary = { counts: { name: string; count: number }[]; firstEventId?: string };
+  const summing = (change: (summary: Summary) => unknown): RedactionPolicy =>
+    changing((given) => void change(given as unknown as Summary));
+
+  it.each<[string, RedactionPolicy | undefined, object]>([
+    ['an id is changed', summing((summary) => (summary.firstEventId = 'y:1')), {}],
+    ['an id is taken away', summing((summary) => Reflect.deleteProperty(summary, 'firstEventId')), {}],
+    ['an id is a secret', undefined, { lastEventId: SECRET }],
+    ['events change their names', summing(({ counts }) => (counts[0]!.name = 'c')), {}],
+    ['events change places', summing(({ counts }) => counts.reverse()), {}],
+    ['an event is taken away', summing(({ counts }) => counts.pop()), {}],
+    ['its counts are', summing((summary) => Reflect.deleteProperty(summary, 'counts')), {}],
+    ['it is', changing((_, payload) => void (payload['content'] = '')), {}],
+  ])('is refused if %s', async (_, policy, change) => {
+    const error = await refused({ kind: 'event_summary', content: { ...content, ...change } }, policy);
+    expect(error).toMatchObject({ code: 'SPANLEDGER_REDACTION_STRUCTURE' });
+  });
+
+  it('that cannot be read is a typed error', async () => {
+    const unreadable = Object.defineProperty({ events: 1 }, 'counts', {
+      enumerable: true,
+      get: () => {
+        throw new Error('no');
+      },
+    });
+    const error = await refused({ kind: 'event_summary', content: unreadable });
+    expect(error).toMatchObject({ code: 'SPANLEDGER_PAYLOAD' });
+  });
+
+  it('may count in a Map', async () => {
+    const counted = { events: 2, counts: new Map([['llm_call', 2]]) };
+    const kind = 'event_summary';
+    expect(await store(counted, undefined, { kind })).toEqual({ events: 2, counts: { llm_call: 2 } });
+  });
+});
+
 describe('the values of messages', () => {
   class Person {
     name = 'Ann';
@@ -327,12 +369,7 @@ describe('secrets', () => {
   );
 
   it('are not seen in the names of events that a summary counts', async () => {
-    const sink = begin((payload) => payload);
     const content = { events: 3, counts: { rotate_secret: 2, issue_password: 1 }, lastEventId: 'x:3' };
-    await audit.writeTranscript({ ...KEY, kind: 'event_summary', content });
-    const event = recordedIn(sink);
-    const { digest } = event.fields!['transcript'] as { digest: string };
-    const messages = sink.transcripts.map(({ bytes }) => bytes);
-    expect(readTranscript(messages, digest, sha256)).toMatchObject({ record: { kind: 'event_summary', content } });
+    expect(await store(content, (payload) => payload, { kind: 'event_summary' })).toEqual(content);
   });
 });

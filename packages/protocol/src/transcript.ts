@@ -104,8 +104,8 @@ export function transcriptSubject(producer: string, key: TranscriptKey): string 
   const ids = [
     id('producer', producer),
     id('taskId', taskId),
-    sessionId === undefined ? undefined : id('sessionId', sessionId),
-    requestId === undefined ? undefined : id('requestId', requestId),
+    optionalId('sessionId', sessionId),
+    optionalId('requestId', requestId),
   ];
   return [TRANSCRIPT_SUBJECT, ...ids.map(encodeToken), kind, seq].join('.');
 }
@@ -142,8 +142,8 @@ function summaryToWire(content: EventSummary): object {
   return {
     events,
     counts: numbers.sort(([a], [b]) => (a < b ? -1 : 1)).map(([event, count]) => ({ event, count })),
-    first_event_id: firstEventId,
-    last_event_id: lastEventId,
+    first_event_id: optionalId('firstEventId', firstEventId),
+    last_event_id: optionalId('lastEventId', lastEventId),
   };
 }
 
@@ -169,6 +169,10 @@ function id(name: string, value: unknown): string {
     if (encoder.encode(value).length <= ID_MAX_BYTES) return value;
   }
   throw invalid(`${name} must be a text of 1 to ${ID_MAX_BYTES} bytes`);
+}
+
+function optionalId(name: string, value: unknown): string | undefined {
+  return value === undefined ? undefined : id(name, value);
 }
 
 function invalid(message: string): SpanledgerError {

@@ -237,6 +237,8 @@ it.each<[string, object]>([
   ['counts', { kind: 'event_summary', content: { events: 1.5, counts: {} } }],
   ['counts', { kind: 'event_summary', content: { events: 1, counts: { llm_call: -1 } } }],
   ['counts', { kind: 'event_summary', content: { events: 1, counts: null } }],
+  ['firstEventId', { kind: 'event_summary', content: { events: 1, counts: {}, firstEventId: { a: 1 } } }],
+  ['lastEventId', { kind: 'event_summary', content: { events: 1, counts: {}, lastEventId: '' } }],
 ])('is not sealed for a bad %s', (name, change) => {
   expect(() => sealed({ ...INPUT, ...change })).toThrow(
     expect.objectContaining({

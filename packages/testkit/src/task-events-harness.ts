@@ -1,8 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import http from 'node:http';
+import { Readable } from 'node:stream';
 import type { AuditEvent } from '@spanledger/protocol';
 import { expect, onTestFinished } from 'vitest';
 import { EventStream } from './event-stream.ts';
 import { Http2Client } from './http2-client.ts';
+import type { FetchInit } from './http2-client.ts';
 import { RawStream } from './raw-stream.ts';
 import type { RawAnswer } from './raw-stream.ts';
 
@@ -107,9 +111,13 @@ export async function begin<Bus extends SuiteBus>(harness: TaskEventsHarness<Bus
   };
 }
 
-/** On a connection of its own: one that is kept may just be closing. */
-function fetchOnce(url: string, init: { method?: string; headers?: Record<string, string> } = {}): Promise<Response> {
-  return fetch(url, { ...init, headers: { ...init.headers, connection: 'close' } });
+/** On a connection of its own: one that is kept, also by another client of the process, may just be closing. */
+async function fetchOnce(url: string | URL, { method = 'GET', headers = {} }: FetchInit = {}): Promise<Response> {
+  const request = http.request(url, { method, headers, agent: false }).end();
+  const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
+  const status = answer.statusCode!;
+  const body = method === 'HEAD' || status === 204 ? null : (Readable.toWeb(answer) as ReadableStream);
+  return new Response(body, { status, headers: answer.headers as Record<string, string> });
 }
 
 /** What a page has heard, by number. */

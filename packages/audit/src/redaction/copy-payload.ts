@@ -84,17 +84,17 @@ function copyObject(value: object, copying: Copying): JsonValue | undefined {
 function copyMembers(value: object, copying: Copying): JsonValue | undefined {
   const other = standIn(value);
   if (other !== value) return copy(other, copying);
-  if (value instanceof Map)
-    return copyEntries(
-      [...value].map(([key, member]) => [String(key), member] as const),
-      copying,
-    );
-  if (value instanceof Set) return [...value].map((member) => copy(member, copying) ?? '');
-  if (Array.isArray(value)) return Array.from(value as unknown[], (member) => copy(member, copying) ?? '');
+  if (value instanceof Map) return copyEntries(entriesOf(value), copying);
+  if (value instanceof Set || Array.isArray(value))
+    return Array.from(value as Iterable<unknown>, (member) => copy(member, copying) ?? '');
   return copyEntries(
     keysOf(value).map((key) => [key, (value as Record<string, unknown>)[key]]),
     copying,
   );
+}
+
+function* entriesOf(map: ReadonlyMap<unknown, unknown>): Generator<readonly [string, unknown]> {
+  for (const [key, member] of map) yield [String(key), member];
 }
 
 function copyEntries(entries: Iterable<readonly [string, unknown]>, copying: Copying): Record<string, JsonValue> {

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
+import { askPolicy } from './ask-policy.ts';
 import { copyPayload } from './copy-payload.ts';
 import type { RedactionPolicy } from './redaction-options.ts';
 import type { SecretScrubber } from './secret-scrubber.ts';
@@ -22,6 +24,8 @@ const STRUCTURAL_KEYS = [
   'session_id',
   'request_id',
   'seq',
+  'firstEventId',
+  'lastEventId',
 ] as const;
 
 /** Members that are the message or call itself, where a vendor wraps it: `{ message: { role, content } }`, `{ function: { name } }`. */
@@ -57,13 +61,11 @@ export function redactStructured(
 }
 
 function applyPolicy(policy: RedactionPolicy, original: JsonValue): JsonValue {
-  const given = structuredClone(original) as Record<string, unknown>;
+  const given = structuredClone(original);
   const before = structureOf(given);
-  let result: unknown;
+  let result: object;
   try {
-    result = policy(given);
-    if (typeof result !== 'object' || result === null || result instanceof Promise)
-      throw new TypeError('not an object');
+    result = askPolicy(policy, given);
   } catch (error) {
     throw structureError('the redaction policy threw, or returned no object', error);
   }
@@ -85,7 +87,7 @@ function structureOf(payload: unknown): Structure {
   const enter = (value: object, place: string): void => {
     structure.set(place, value);
     for (const [key, member] of Object.entries(value)) {
-      const isPart = Array.isArray(value) ? isContainer(member) : hasObjects(member) || isWrapped(key, member);
+      const isPart = Array.isArray(value) ? isContainer(member) : hasObjects(member) || isWrapped(place, key, member);
       if (isPart) enter(member as object, `${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
     }
   };
@@ -106,7 +108,7 @@ function requireSame(before: Structure, after: Structure): void {
     if (part === undefined || other === undefined || Array.isArray(part) !== Array.isArray(other))
       throw structureError(`${place} was put in, taken out or replaced`);
     const keys: readonly string[] = Array.isArray(part) ? ['length'] : STRUCTURAL_KEYS;
-    const changed = keys.find((key) => !isContainer(part[key]) && part[key] !== other[key]);
+    const changed = keys.find((key) => !isDeepStrictEqual(part[key], other[key]));
     if (changed !== undefined) throw structureError(`${place}/${changed} was changed`);
   }
 }
@@ -120,8 +122,10 @@ function hasObjects(value: unknown): boolean {
   return Array.isArray(value) && value.some(isContainer);
 }
 
-function isWrapped(key: string, value: unknown): boolean {
-  return WRAPPED.has(key) && isContainer(value) && !Array.isArray(value);
+/** Also the content itself, where that is one object: a summary. */
+function isWrapped(place: string, key: string, value: unknown): boolean {
+  const isWrapper = WRAPPED.has(key) || (place === '' && key === 'content');
+  return isWrapper && isContainer(value) && !Array.isArray(value);
 }
 
 function structureError(problem: string, cause?: unknown): SpanledgerError {

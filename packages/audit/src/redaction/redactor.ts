@@ -3,6 +3,7 @@ import type { JsonValue } from '@spanledger/protocol';
 import { log } from '../diagnostics.ts';
 import type { EventInput } from '../event-input.ts';
 import { toFields } from '../json-value.ts';
+import { askPolicy } from './ask-policy.ts';
 import { SecretScrubber } from './secret-scrubber.ts';
 import type { RedactionPolicy, ResolvedRedaction } from './redaction-options.ts';
 
@@ -81,17 +82,13 @@ export class Redactor {
   #applyPolicy(told: Fields, hasStructure: boolean): Fields | undefined {
     try {
       // The policy has a copy of its own: `told` may be sealed once more, if this event cannot be.
-      const allowed: unknown = this.#policy!(structuredClone(told) as Record<string, unknown>);
-      if (!isPayload(allowed)) throw new TypeError('a redaction policy must return an object, and not a promise');
-      const fields = toFields(allowed);
+      const fields = toFields(askPolicy(this.#policy!, structuredClone(told)));
       return hasStructure ? withStructure(fields, told) : fields;
     } catch (error) {
       this.failures += 1;
       // Its message may quote the payload: only what kind of error it was is told.
-      if (this.failures === 1) {
-        const kind = error instanceof Error ? error.constructor.name : typeof error;
-        log.error(`a redaction policy failed (${kind}), and its event has no payload (reported once)`);
-      }
+      if (this.failures === 1)
+        log.error(`a redaction policy failed (${kindOf(error)}), and its event has no payload (reported once)`);
       return hasStructure ? withStructure(WITHHELD, told) : WITHHELD;
     }
   }
@@ -102,13 +99,13 @@ function isReference({ event, fields }: EventInput): boolean {
   return event === REFERENCE && Object.keys(fields!).every((key) => key === 'transcript');
 }
 
-function isPayload(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    typeof (value as { then?: unknown }).then !== 'function'
-  );
+/** I5: what is thrown may throw when it is looked at. */
+function kindOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.constructor.name : typeof error;
+  } catch {
+    return 'unreadable';
+  }
 }
 
 /**

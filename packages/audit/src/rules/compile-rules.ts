@@ -1,6 +1,7 @@
 import { SpanStatusCode } from '@opentelemetry/api';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
+import { answersLater } from '../answers-later.ts';
 import { isApplicationEvent } from '../application-event.ts';
 import type { EventDetails } from '../event-input.ts';
 import type { SpanView } from '../span/span-view.ts';
@@ -112,6 +113,7 @@ function compileFunction(rule: FunctionRule): EndRule {
   return (span) => {
     const designation = rule(span);
     if (designation === undefined || designation === null) return undefined;
+    if (answersLater(designation)) throw new TypeError('a rule must answer at once, and not with a promise');
     const { event, level = 'metadata', fields, ...details } = designation;
     if (!isApplicationEvent(event))
       throw new TypeError(

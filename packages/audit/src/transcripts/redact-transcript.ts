@@ -1,5 +1,6 @@
 import { SpanledgerError } from '@spanledger/protocol';
 import type { EventSummary, JsonValue, TranscriptRecord } from '@spanledger/protocol';
+import { copyPayload } from '../redaction/copy-payload.ts';
 import { redactStructured } from '../redaction/redact-structured.ts';
 import type { ResolvedRedaction } from '../redaction/redaction-options.ts';
 import type { SecretScrubber } from '../redaction/secret-scrubber.ts';
@@ -30,7 +31,7 @@ export function redactTranscript(
 ): TranscriptRecord['content'] {
   const { kind, taskId, sessionId, requestId, seq } = given;
   const key = { kind, task_id: taskId, session_id: sessionId, request_id: requestId, seq: String(seq) };
-  const content = kind === 'event_summary' ? namedCounts(given.content) : given.content;
+  const content = kind === 'event_summary' ? namedCounts(copyPayload(given.content)) : given.content;
   const payload = redactStructured({ ...key, content }, redaction.policy, scrubber) as Record<string, JsonValue>;
   const kept = payload['content'];
   if (kept === undefined) throw withoutContent();
@@ -44,8 +45,8 @@ function withoutContent(): SpanledgerError {
 }
 
 /** The names of events are none of a policy's business, and not to be taken for the names of secrets (`rotate_secret`). */
-function namedCounts(content: unknown): unknown {
-  const { counts, ...rest } = (content ?? {}) as Partial<EventSummary>;
+function namedCounts(content: JsonValue): unknown {
+  const { counts, ...rest } = content as unknown as Partial<EventSummary>;
   if (typeof counts !== 'object' || counts === null) return content;
   return { ...rest, counts: Object.entries(counts).map(([name, count]) => ({ name, count })) };
 }
