@@ -7,6 +7,8 @@ import type { AuditSink } from '@spanledger/protocol';
 import { assertLedger, assertValidEvents } from '@spanledger/testkit';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { createEventBus } from '../src/bus.ts';
+import type { EventBus } from '../src/bus.ts';
 import { createAuditPipeline, memorySink } from '../src/index.ts';
 import { eventsOf, eventually, gateSink, newScope, sha256 } from './support.ts';
 
@@ -360,6 +362,30 @@ describe('delivery', () => {
     const pipeline = createAuditPipeline({ producer: 'svc', sink });
     const scope = newScope();
     context.with(setWorkflowContext(context.active(), scope), () => pipeline.emit(scope, { event: 'tool_exec' }));
+    await pipeline.flush();
+    expect(seen).toEqual([[true, undefined]]);
+    context.disable();
+  });
+
+  it('is not traced when it is answered either, and is no affair of the request in which the sink has its answer', async () => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    const connected = setWorkflowContext(context.active(), newScope());
+    const sink: AuditSink = {
+      ...memorySink(),
+      writeEvent: () => ({
+        // oxlint-disable-next-line unicorn/no-thenable -- A promise would bring the context of who awaits it.
+        then: (settled) =>
+          setImmediate(() => context.with(connected, settled, undefined, { status: 'stored' as const })),
+      }),
+    };
+    const seen: [suppressed: boolean, run: unknown][] = [];
+    const publish: EventBus['publish'] = () => {
+      seen.push([isTracingSuppressed(context.active()), getWorkflowContext()]);
+      return { delivered: 0, dropped: 0 };
+    };
+    const bus = { ...createEventBus(), wants: () => true, publish };
+    const pipeline = createAuditPipeline({ producer: 'svc', sink, bus });
+    pipeline.emit(newScope(), { event: 'tool_exec' });
     await pipeline.flush();
     expect(seen).toEqual([[true, undefined]]);
     context.disable();

@@ -27,12 +27,27 @@ export class PendingWrite implements PendingOutcome {
   then(listener: Listener): void {
     const [outcome, other] = [this.#outcome, this.#listener];
     if (outcome !== undefined) queueMicrotask(() => listener(outcome));
-    else this.#listener = other === undefined ? listener : (answer) => (other(answer), listener(answer));
+    else this.#listener = other === undefined ? listener : (answer) => (tell(other, answer), tell(listener, answer));
   }
 
   answer(outcome: WriteOutcome): void {
+    const listener = this.#listener;
     this.#outcome = outcome;
-    this.#listener?.(outcome);
     this.#listener = undefined;
+    if (listener !== undefined) tell(listener, outcome);
+  }
+}
+
+/**
+ * I5: what a listener throws must not cost others their answer, nor end the connection's reader, which this runs in, and with it the
+ * connection, for good. It is uncaught, as of a promise, but nobody else's.
+ */
+function tell(listener: Listener, outcome: WriteOutcome): void {
+  try {
+    listener(outcome);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }

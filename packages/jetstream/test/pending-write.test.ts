@@ -30,3 +30,34 @@ it('calls nobody before they have asked', async () => {
   isAsked = true;
   expect(await asked).toBe(true);
 });
+
+it('lets no listener that throws harm who answers, or another listener: what it throws is uncaught', async () => {
+  const write = pending();
+  const faults = ['first', 'second'].map((name) => new Error(name));
+  const told: string[] = [];
+  for (const fault of faults) {
+    write.then(({ status }) => {
+      told.push(status);
+      throw fault;
+    });
+  }
+  write.then(({ status }) => told.push(status));
+  expect(await uncaughtOf(() => write.answer(STORED))).toEqual(faults);
+  expect(told).toEqual(['stored', 'stored', 'stored']);
+});
+
+/** What comes to the process from `action`, in place of whoever listens there. */
+async function uncaughtOf(action: () => void): Promise<unknown[]> {
+  const uncaught: unknown[] = [];
+  const others = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => uncaught.push(error));
+  try {
+    action();
+    await new Promise((resolve) => setImmediate(resolve));
+    return uncaught;
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const other of others) process.on('uncaughtException', other);
+  }
+}

@@ -43,6 +43,7 @@ export class Subscriber implements Subscription {
   /** Calls of `next` without an item yet, oldest first. While there are any, the buffer is empty. */
   readonly #waiting: ((result: IteratorResult<BusItem, undefined>) => void)[] = [];
   #ended = false;
+  #closed = false;
   #complained = false;
 
   constructor(options: ResolvedSubscription, leave: (subscriber: Subscriber) => void) {
@@ -103,7 +104,8 @@ export class Subscriber implements Subscription {
   async forEach(listener: (item: BusItem) => unknown): Promise<void> {
     for (;;) {
       const next = await this.next();
-      if (next.done) return;
+      // It may have been closed since the item was taken.
+      if (next.done || this.#closed) return;
       await this.#handOver(next.value, listener);
     }
   }
@@ -113,6 +115,7 @@ export class Subscriber implements Subscription {
   }
 
   close(): void {
+    this.#closed = true;
     this.#buffer.clear();
     if (this.#ended) return;
     this.end();

@@ -140,7 +140,8 @@ export class DeliveryQueue {
     // What is in a journal and failed is tried again: until then nothing after it is named.
     const isTriedAgain = outcome.status === 'failed' && delivery.feed !== undefined;
     if (delivery.sent !== undefined && !isTriedAgain) this.heads.settled(delivery.sent, outcome.status === 'stored');
-    this.#onOutcome(delivery, outcome);
+    // I8: a sink may answer in any context, such as that of its connection, and of the request that opened it.
+    context.with(this.#untraced, () => this.#onOutcome(delivery, outcome));
     for (const waiter of this.#waiters) {
       if (ticket > waiter.lastTicket) continue;
       waiter.remaining -= 1;

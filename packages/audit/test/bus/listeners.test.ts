@@ -90,6 +90,17 @@ describe('a callback', () => {
     });
     expect(calls).toBe(1);
   });
+
+  it('is not called after its subscription was closed, not even with what had been published before', async () => {
+    const bus = createEventBus();
+    const subscription = bus.subscribe({ taskId: TASK });
+    const heard: unknown[] = [];
+    const done = subscription.forEach((item) => heard.push(item));
+    bus.publish(busEvent());
+    subscription.close();
+    await done;
+    expect(heard).toEqual([]);
+  });
 });
 
 describe('an iterator', () => {

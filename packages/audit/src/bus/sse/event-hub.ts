@@ -44,11 +44,7 @@ export class EventHub {
    */
   connect(request: ClientRequest, open: () => Outlet): ConnectedClient | undefined {
     const { taskId, filter, lastEventId } = request;
-    const known = this.#find(request);
-    if (this.#clients.size >= this.#options.clientsMax) {
-      throw new SpanledgerError('SPANLEDGER_BUS_FULL', `there are ${this.#clients.size} clients already`);
-    }
-    const channel = known ?? this.#channels.open(taskId);
+    const channel = this.#find(request) ?? this.#channels.open(taskId);
     const place = channel.placeFor(filter, lastEventId);
     if (place === undefined) return undefined;
     const client = new EventClient(channel.ring, filter, open(), place);
@@ -60,7 +56,7 @@ export class EventHub {
 
   /** Throws what `connect` would throw, and changes nothing. */
   check(request: ClientRequest): void {
-    if (this.#find(request) === undefined) this.#options.bus.subscribe({ taskId: request.taskId }).close();
+    if (this.#find(request) === undefined) this.#channels.check(request.taskId);
   }
 
   /** Ends all clients, and leaves the bus, which stays open. Doing it again does nothing. */
@@ -69,12 +65,20 @@ export class EventHub {
     this.#channels.close();
   }
 
-  /** @throws SpanledgerError `SPANLEDGER_BUS_CLOSED`; `SPANLEDGER_UNKNOWN_TASK` where the task is finished, and this is no client of before */
+  /**
+   * @throws SpanledgerError `SPANLEDGER_BUS_CLOSED`; `SPANLEDGER_BUS_FULL`; `SPANLEDGER_UNKNOWN_TASK` where the task is finished, and this is no
+   * client of before
+   */
   #find({ taskId, lastEventId }: ClientRequest): TaskChannel | undefined {
     if (this.#closed) throw new SpanledgerError('SPANLEDGER_BUS_CLOSED', 'the events of tasks are not served any more');
     const channel = this.#channels.get(taskId);
-    if (!channel?.ring.isFinished || lastEventId !== undefined) return channel;
-    throw new SpanledgerError('SPANLEDGER_UNKNOWN_TASK', `task ${taskId} is finished`);
+    if (channel?.ring.isFinished && lastEventId === undefined) {
+      throw new SpanledgerError('SPANLEDGER_UNKNOWN_TASK', `task ${taskId} is finished`);
+    }
+    if (this.#clients.size >= this.#options.clientsMax) {
+      throw new SpanledgerError('SPANLEDGER_BUS_FULL', `there are ${this.#clients.size} clients already`);
+    }
+    return channel;
   }
 
   #add(client: EventClient): void {

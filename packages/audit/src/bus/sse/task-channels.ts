@@ -39,9 +39,8 @@ export class TaskChannels implements ChannelOwner {
   /** @throws SpanledgerError `SPANLEDGER_BUS_FULL`, and what the bus throws */
   open(taskId: string): TaskChannel {
     const { bus, tasksMax, eventsMax } = this.options;
-    if (this.size >= tasksMax && !this.#dropIdle()) {
-      throw new SpanledgerError('SPANLEDGER_BUS_FULL', `there are clients of ${tasksMax} tasks already`);
-    }
+    this.#checkRoom();
+    if (this.size >= tasksMax) this.#dropIdle();
     // No request's context is kept alive by what outlives it.
     const channel = context.with(ROOT_CONTEXT, () => {
       return new TaskChannel(taskId, bus.subscribe({ taskId, chunks: true, buffer: eventsMax }), this);
@@ -51,6 +50,12 @@ export class TaskChannels implements ChannelOwner {
     this.#idle.add(channel);
     this.#expireLater(channel);
     return channel;
+  }
+
+  /** Throws what `open` would throw, and changes nothing. */
+  check(taskId: string): void {
+    this.#checkRoom();
+    this.options.bus.subscribe({ taskId }).close();
   }
 
   /** It has a client. */
@@ -85,6 +90,13 @@ export class TaskChannels implements ChannelOwner {
     if (channel.clients.size > 0 || !this.#has(channel)) return;
     this.#idle.add(channel);
     if (!channel.ring.isFinished) this.#expireLater(channel);
+  }
+
+  /** @throws SpanledgerError `SPANLEDGER_BUS_FULL` */
+  #checkRoom(): void {
+    const { tasksMax } = this.options;
+    if (this.size < tasksMax || this.#idle.size > 0) return;
+    throw new SpanledgerError('SPANLEDGER_BUS_FULL', `there are clients of ${tasksMax} tasks already`);
   }
 
   #has(channel: TaskChannel): boolean {

@@ -271,6 +271,22 @@ describe('bounds of the hub', () => {
     expect(bus.wants('tool_exec')).toBe(false);
   });
 
+  it.each([
+    ['tasks', { tasksMax: 1 }],
+    ['clients', { clientsMax: 1 }],
+  ])('%s: who asks only whether there is room hears the same, and changes nothing', (_, bound) => {
+    const bus = createEventBus();
+    const hub = new EventHub(resolveTaskEvents({ bus, ...bound }), manualClock().clock);
+    const ask = (): void => hub.check({ taskId: 'b', filter: everything, lastEventId: undefined });
+    const a = visit(hub, 'a');
+    expect(ask).toThrow(expect.objectContaining({ code: 'SPANLEDGER_BUS_FULL' }));
+    a?.leave();
+    ask();
+    expect(bus.publish(busEvent('tool_exec', { task_id: 'a' })).delivered).toBe(1);
+    expect(hub.held).toMatchObject({ clients: 0, tasks: 1 });
+    hub.close();
+  });
+
   it('bytes: over all tasks; what nobody reads goes first, then the oldest of the one that grows, but for its newest', async () => {
     const bus = createEventBus();
     const bytesMax = 100_000;
@@ -292,6 +308,17 @@ describe('bounds of the hub', () => {
     await fill('busy', 31, 60_000);
     hub.close();
     expect(hub.held.bytes).toBe(0);
+  });
+
+  it('bytes: nothing is counted of a task that is forgotten while an event is on its way to it', async () => {
+    const bus = createEventBus();
+    const hub = new EventHub(resolveTaskEvents({ bus }), manualClock().clock);
+    visit(hub, TASK);
+    await turn();
+    bus.publish(busEvent('tool_exec', { run_id: RUN, seq: 1 }));
+    hub.close();
+    await turn();
+    expect(hub.held).toEqual({ clients: 0, tasks: 0, bytes: 0 });
   });
 
   it('a client that never reads: it holds one write, and is cut off when its finished task is forgotten', async () => {
