@@ -40,6 +40,12 @@ describe('a secret', () => {
     for (const { secret } of secrets) expect(JSON.stringify(fields)).not.toContain(secret);
   });
 
+  it('in several names of one object costs none of their values', () => {
+    const names = secrets.slice(0, 3).map(({ secret }) => secret);
+    const fields = scrubber.fields(Object.fromEntries(names.map((name, i) => [name, i])));
+    expect(fields).toEqual({ '[REDACTED]': 0, '[REDACTED] 2': 1, '[REDACTED] 3': 2 });
+  });
+
   it.each([
     ['mysql --password hunter2 --host db', 'mysql --password [REDACTED] --host db'],
     ["deploy --token 'ab c' --verbose", "deploy --token '[REDACTED]' --verbose"],

@@ -230,6 +230,19 @@ describe('hostile spans', () => {
     expect(processor.faults).toMatchObject({ rule: 9, content: 3 });
   });
 
+  it.each(['fields', 'details'])(
+    '`%s` of a rule that answers with a promise drop the payload, not the event',
+    async (name) => {
+      const later = async (): Promise<never> => {
+        throw new Error('rejected, and nobody takes it');
+      };
+      const { tracer, events, processor } = traced({ rules: [{ ...charge, [name]: later }] });
+      tracer.startSpan('charge-card', {}, inRun()).end();
+      expect(await events()).toMatchObject([{ event: 'payment', fields: { '…': '[unreadable]' } }]);
+      expect(processor.faults.content).toBe(1);
+    },
+  );
+
   it('never throws into the application, whatever the span is', () => {
     const { processor } = traced({ rules: [charge, ...genai(), { when: { name: 'x' }, event: { start: 'x' } }] });
     const everything = new Proxy({}, { get: (_, key) => { throw new Error(String(key)); } }) as never; // prettier-ignore

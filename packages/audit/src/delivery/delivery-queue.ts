@@ -1,10 +1,9 @@
-import { ROOT_CONTEXT, context } from '@opentelemetry/api';
-import { suppressTracing } from '@opentelemetry/core';
 import { timerMs } from '@spanledger/protocol';
 import type { AuditSink, WriteOutcome } from '@spanledger/protocol';
 import { checkedOutcome, failedOutcome } from '../sinks/answer-of.ts';
 import type { Delivery } from './delivery.ts';
 import { RunHeads } from './run-heads.ts';
+import { untraced } from '../untraced.ts';
 
 /**
  * Writes in flight at once. Enough to keep a server ten milliseconds away busy at 100,000 events a second; each is some objects
@@ -47,8 +46,6 @@ export class DeliveryQueue {
   readonly #waiters = new Set<Waiter>();
   #roomWaiters: (() => void)[] = [];
   #progressAtMs = 0;
-  // I8: our own traffic is not traced; and no request's context is kept alive by the queue.
-  readonly #untraced = suppressTracing(ROOT_CONTEXT);
 
   constructor(sink: AuditSink, bytesMax: number, onOutcome: (delivery: Delivery, outcome: WriteOutcome) => void) {
     this.#sink = sink;
@@ -107,7 +104,7 @@ export class DeliveryQueue {
   readonly #pump = (): void => {
     this.#scheduled = false;
     if (this.#inFlight === 0) this.#progressAtMs = performance.now();
-    context.with(this.#untraced, () => {
+    untraced(() => {
       for (let starts = 0; starts < STARTS_PER_TURN && this.#inFlight < IN_FLIGHT_MAX; starts += 1) {
         const delivery = this.#waiting[this.#next];
         if (delivery === undefined) break;
@@ -141,7 +138,7 @@ export class DeliveryQueue {
     const isTriedAgain = outcome.status === 'failed' && delivery.feed !== undefined;
     if (delivery.sent !== undefined && !isTriedAgain) this.heads.settled(delivery.sent, outcome.status === 'stored');
     // I8: a sink may answer in any context, such as that of its connection, and of the request that opened it.
-    context.with(this.#untraced, () => this.#onOutcome(delivery, outcome));
+    untraced(() => this.#onOutcome(delivery, outcome));
     for (const waiter of this.#waiters) {
       if (ticket > waiter.lastTicket) continue;
       waiter.remaining -= 1;

@@ -1,5 +1,6 @@
 import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import { log } from '../diagnostics.ts';
+import { untraced } from '../untraced.ts';
 
 /** What shows that a stream has lost its end. */
 export interface Rollback {
@@ -58,7 +59,7 @@ export class RollbackWatch {
     const { sink } = this.#options;
     // One that is never interrupted, such as a file, would only have it twice.
     if (sink.onResume === undefined) return undefined;
-    const outcome = await sink.writeEvent(event, { again: true });
+    const outcome = await untraced(() => sink.writeEvent(event, { again: true }));
     if (outcome.status !== 'stored' || outcome.streamSeq === undefined) return undefined;
     if (outcome.duplicate) return false;
     this.#rolledBack(outcome.streamSeq);

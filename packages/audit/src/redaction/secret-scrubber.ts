@@ -62,7 +62,7 @@ export class SecretScrubber {
       if (after === before && text === key) continue;
       copy ??= { ...object };
       if (text !== key) delete copy[key];
-      copy[text] = after;
+      copy[text === key ? key : freeName(copy, text)] = after;
     }
     return copy ?? object;
   }
@@ -81,6 +81,13 @@ export class SecretScrubber {
     if (this.#names.size < NAMES_MAX && key.length <= NAME_UNITS_MAX) this.#names.set(key, name);
     return name;
   }
+}
+
+/** Names that hold secrets may have the same mark in the end: each of their values is kept. */
+function freeName(object: object, name: string): string {
+  let free = name;
+  for (let n = 2; Object.hasOwn(object, free); n += 1) free = `${name} ${n}`;
+  return free;
 }
 
 function joinable(key: Uint8Array, secret: string): string {

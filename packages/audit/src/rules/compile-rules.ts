@@ -1,13 +1,13 @@
 import { SpanStatusCode } from '@opentelemetry/api';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { JsonValue } from '@spanledger/protocol';
-import { answersLater } from '../answers-later.ts';
 import { isApplicationEvent } from '../application-event.ts';
 import type { EventDetails } from '../event-input.ts';
 import type { SpanView } from '../span/span-view.ts';
 import { compileCondition } from './compile-condition.ts';
 import type { DataRule, DesignationRules, FunctionRule, LifecycleRule, RuleEvents } from './designation-rule.ts';
 import { createFieldReader, recordFields } from './read-fields.ts';
+import { ruleAnswer } from './rule-answer.ts';
 import { RuleProblem, isRecord } from './rule-problem.ts';
 
 /** What an event says beside its place. */
@@ -99,7 +99,10 @@ function compileData(rule: DataRule): StartRule | EndRule {
   if (details !== undefined && typeof details !== 'function') throw new RuleProblem('`details` must be a function');
   const readFields = createFieldReader(checkFields(rule.fields), checkLevel(rule.level));
 
-  const content = (span: SpanView): EventContent => ({ details: details?.(span), fields: readFields(span) });
+  const content = (span: SpanView): EventContent => ({
+    details: ruleAnswer(details?.(span)),
+    fields: readFields(span),
+  });
   const match = (span: SpanView): Match => ({
     event: span.status.code === SpanStatusCode.ERROR ? (error ?? end) : end,
     content: () => content(span),
@@ -111,9 +114,8 @@ function compileData(rule: DataRule): StartRule | EndRule {
 
 function compileFunction(rule: FunctionRule): EndRule {
   return (span) => {
-    const designation = rule(span);
+    const designation = ruleAnswer(rule(span));
     if (designation === undefined || designation === null) return undefined;
-    if (answersLater(designation)) throw new TypeError('a rule must answer at once, and not with a promise');
     const { event, level = 'metadata', fields, ...details } = designation;
     if (!isApplicationEvent(event))
       throw new TypeError(

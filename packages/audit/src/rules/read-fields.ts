@@ -4,6 +4,7 @@ import { toFields } from '../json-value.ts';
 import type { SpanView } from '../span/span-view.ts';
 import { contentSize, isContentKey } from './content-keys.ts';
 import type { RecordLevel, RuleFields } from './designation-rule.ts';
+import { ruleAnswer } from './rule-answer.ts';
 
 /** One allow-listed field: its name in the event, and the attributes it may be read from, the preferred first. */
 type FieldSource = readonly [field: string, keys: readonly string[]];
@@ -13,7 +14,7 @@ export type FieldReader = (span: SpanView) => Record<string, JsonValue> | undefi
 
 export function createFieldReader(fields: RuleFields | undefined, level: RecordLevel): FieldReader {
   if (fields === undefined) return () => undefined;
-  if (typeof fields === 'function') return (span) => recordFields(fields(span), level);
+  if (typeof fields === 'function') return (span) => recordFields(ruleAnswer(fields(span)), level);
   const sources: readonly FieldSource[] = isKeyList(fields)
     ? fields.map((key) => [key, [key]])
     : Object.entries(fields).map(([field, keys]) => [field, typeof keys === 'string' ? [keys] : keys]);

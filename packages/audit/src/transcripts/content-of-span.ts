@@ -103,7 +103,7 @@ function flattened(attributes: Attributes, { text }: Place): Sources | undefined
     const rest = key.slice(text.length + 1);
     const dot = rest.indexOf('.');
     const number = Number(rest.slice(0, dot));
-    if (dot < 1 || !Number.isSafeInteger(number)) continue;
+    if (!/^\d+\./.test(rest) || !Number.isSafeInteger(number)) continue;
     const message = messages.get(number) ?? {};
     messages.set(number, message);
     // A name such as `__proto__` is one of its own, not where it comes from.

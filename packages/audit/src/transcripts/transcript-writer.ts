@@ -1,9 +1,8 @@
-import { ROOT_CONTEXT, context } from '@opentelemetry/api';
-import { suppressTracing } from '@opentelemetry/core';
 import { SpanledgerError, within } from '@spanledger/protocol';
 import type { AuditSink, SealedTranscript, WriteOutcome } from '@spanledger/protocol';
 import { log } from '../diagnostics.ts';
 import { answerOf } from '../sinks/answer-of.ts';
+import { untraced } from '../untraced.ts';
 
 /** I7: of all transcripts without an outcome. */
 const OPEN_BYTES_MAX = 64 * 1024 * 1024;
@@ -43,8 +42,6 @@ export class TranscriptWriter {
   readonly #waiting: Waiting[] = [];
   readonly #reported = new Set<string>();
   #openBytes = 0;
-  // I8: our own traffic is not traced.
-  readonly #untraced = suppressTracing(ROOT_CONTEXT);
 
   constructor(sink: AuditSink) {
     this.#sink = sink;
@@ -124,7 +121,7 @@ export class TranscriptWriter {
 
   async #give(transcript: SealedTranscript): Promise<WriteOutcome> {
     const ask = (): Promise<WriteOutcome> => this.#sink.writeTranscript!(transcript);
-    const outcome = await context.with(this.#untraced, answerOf, undefined, ask);
+    const outcome = await untraced(() => answerOf(ask));
     this.#openBytes -= transcript.size;
     this.#counts[outcome.status] += 1;
     return outcome;

@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ROOT_CONTEXT, context } from '@opentelemetry/api';
-import { suppressTracing } from '@opentelemetry/core';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { AttemptKey, AttemptRecord, AttemptStore } from '@spanledger/protocol';
 import { log } from '../diagnostics.ts';
 import { UnusableRecordError, checkRecord, checkRevision, newest } from './attempt-record.ts';
 import { processAttempts } from './memory-attempt-store.ts';
 import type { MemoryAttemptStore } from './memory-attempt-store.ts';
+import { untraced } from '../untraced.ts';
 
 /** Races that may be lost in a row before something must be wrong: about ten seconds. */
 const TRIES_MAX = 200;
@@ -44,8 +43,6 @@ export interface Known {
 export class AttemptCounter {
   readonly #store: AttemptStore | undefined;
   readonly #memory: MemoryAttemptStore;
-  // I8: our own traffic is not traced; and no request's context is kept alive by a connection.
-  readonly #untraced = suppressTracing(ROOT_CONTEXT);
   #unaskedUntilMs = 0;
   #isAway = false;
 
@@ -134,7 +131,7 @@ export class AttemptCounter {
   }
 
   async #untracedly<T>(ask: () => T | Promise<T>): Promise<T> {
-    return context.with(this.#untraced, ask);
+    return untraced(ask);
   }
 
   #sayItIsAway({ name }: AttemptStore, cause: unknown): void {
