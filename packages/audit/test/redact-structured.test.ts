@@ -156,11 +156,45 @@ describe('nothing is written if a policy', () => {
     });
   });
 
-  it.each(['tool_call_id', 'tool_use_id', 'toolCallId'])('changes a %s, by which answers belong to calls', (key) => {
-    const payload = { kind: 'input', messages: [{ role: 'tool', [key]: 'c1', parts: [] }] } as Conversation;
-    const change = ({ messages }: Conversation): unknown => Object.assign(messages[0]!, { [key]: 'c2' }) && undefined;
-    expect(() => redact(change, payload)).toThrow(`${key} was changed`);
+  describe('in the shapes of other vendors', () => {
+    const gemini = () => ({
+      content: { role: 'model', parts: [{ functionCall: { name: 'look_up', args: { who: 'Ann' } } }] },
+      finishReason: 'STOP',
+    });
+    const bedrock = () => ({ content: [{ toolUse: { toolUseId: 't1', name: 'look_up', input: { who: 'Ann' } } }] });
+    const said = () => ({ kind: 'output', messages: [gemini(), bedrock()] });
+    type Said = [ReturnType<typeof gemini>, ReturnType<typeof bedrock>];
+    const act = (change: (messages: Said) => unknown) =>
+      redact(({ messages }) => void change(messages as never), said() as never);
+
+    it.each<[string, (messages: Said) => unknown]>([
+      ['changes a role', ([{ content }]) => (content.role = 'user')],
+      ['changes what was called', ([{ content }]) => (content.parts[0]!.functionCall.name = 'delete')],
+      ['changes how it ended', ([message]) => (message.finishReason = 'SAFETY')],
+      ['changes the id of a call', ([, { content }]) => (content[0]!.toolUse.toolUseId = 't2')],
+      ['removes a call', ([, { content }]) => Reflect.deleteProperty(content[0]!, 'toolUse')],
+      ['puts a text where a message was', ([message]) => Object.assign(message, { content: 'gone' })],
+    ])('%s', (_, change) => {
+      expect(() => act(change)).toThrow(expect.objectContaining({ code: 'SPANLEDGER_REDACTION_STRUCTURE' }));
+    });
+
+    it('and what is said in it may go', () => {
+      const result = act(([{ content }, message]) => {
+        content.parts[0]!.functionCall.args.who = '';
+        message.content[0]!.toolUse.input = { who: '' };
+      });
+      expect(JSON.stringify(result)).not.toContain('Ann');
+    });
   });
+
+  it.each(['tool_call_id', 'tool_use_id', 'toolCallId', 'toolUseId'])(
+    'changes a %s, by which answers belong to calls',
+    (key) => {
+      const payload = { kind: 'input', messages: [{ role: 'tool', [key]: 'c1', parts: [] }] } as Conversation;
+      const change = ({ messages }: Conversation): unknown => Object.assign(messages[0]!, { [key]: 'c2' }) && undefined;
+      expect(() => redact(change, payload)).toThrow(`${key} was changed`);
+    },
+  );
 
   it('and an id that is a secret is a change as well', () => {
     const payload = conversation();

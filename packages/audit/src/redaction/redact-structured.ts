@@ -17,9 +17,11 @@ const STRUCTURAL_KEYS = [
   'tool_call_id',
   'tool_use_id',
   'toolCallId',
+  'toolUseId',
   'toolName',
   'call_id',
   'finish_reason',
+  'finishReason',
   'task_id',
   'session_id',
   'request_id',
@@ -28,8 +30,11 @@ const STRUCTURAL_KEYS = [
   'lastEventId',
 ] as const;
 
-/** Members that are the message or call itself, where a vendor wraps it: `{ message: { role, content } }`, `{ function: { name } }`. */
-const WRAPPED = new Set(['message', 'function', 'delta']);
+/**
+ * Members that are the message or call itself, where a vendor wraps it: `{ message: { role, content } }`, `{ function: { name } }` (OpenAI),
+ * `{ functionCall: { name } }` (Gemini), `{ toolUse: { toolUseId } }` (Bedrock).
+ */
+const WRAPPED = new Set(['message', 'function', 'delta', 'functionCall', 'functionResponse', 'toolUse', 'toolResult']);
 
 /** Each object and array of the structure, under its place in the payload (a JSON Pointer). */
 type Structure = ReadonlyMap<string, object>;
@@ -122,10 +127,10 @@ function hasObjects(value: unknown): boolean {
   return Array.isArray(value) && value.some(isContainer);
 }
 
-/** Also the content itself, where that is one object: a summary. */
+/** Also the content itself, where that is one object (a summary), or says whose it is (Gemini's `{ content: { role, parts } }`). */
 function isWrapped(place: string, key: string, value: unknown): boolean {
-  const isWrapper = WRAPPED.has(key) || (place === '' && key === 'content');
-  return isWrapper && isContainer(value) && !Array.isArray(value);
+  if (!isContainer(value) || Array.isArray(value)) return false;
+  return WRAPPED.has(key) || (key === 'content' && (place === '' || 'role' in value));
 }
 
 function structureError(problem: string, cause?: unknown): SpanledgerError {
