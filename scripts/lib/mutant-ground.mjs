@@ -25,9 +25,9 @@ function copy(name) {
   return cp(path.join(ROOT, name), path.join(GROUND, name), { recursive: true, verbatimSymlinks: true });
 }
 
-/** @returns {Promise<string | undefined>} why a mutant can no longer be made; `undefined` if it can. */
+/** @returns {Promise<string | undefined>} why a mutant of what is built can no longer be made; `undefined` if it can. */
 export async function outOfDate({ file, find }) {
-  const text = await readFile(fileOf(file), 'utf8').catch(() => undefined);
+  const text = await readFile(path.join(ROOT, 'packages', file), 'utf8').catch(() => undefined);
   if (text === undefined) return `there is no packages/${file}`;
   const count = text.split(find).length - 1;
   return count === 1 ? undefined : `packages/${file} has ${count} times: ${find}`;
