@@ -12,7 +12,7 @@ import { untraced } from '../untraced.ts';
 const IN_FLIGHT_MAX = 1024;
 
 /** Writes started in one turn of the event loop, so that a burst does not keep the application waiting (I5). */
-const STARTS_PER_TURN = 128;
+const STARTS_PER_TURN = 96;
 
 /** Whoever waits for room is woken when the queue is emptier than this. */
 const ROOM_BELOW = 3 / 4;
