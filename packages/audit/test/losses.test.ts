@@ -185,6 +185,28 @@ describe('a sink that does not store', () => {
     expect(walkRun(stored, scope.run.id)).toEqual({ events: 3, lost: 2 });
   });
 
+  it('is believed once, whatever it answers after that', async () => {
+    const stored = memorySink();
+    const sink: AuditSink = {
+      ...stored,
+      writeEvent: (event) => ({
+        // oxlint-disable-next-line unicorn/no-thenable -- What can be awaited need not be a promise.
+        async then(settled, failed) {
+          settled(await stored.writeEvent(event));
+          settled({ status: 'refused', error: new Error('after all') });
+          failed(new Error('or not'));
+        },
+      }),
+    };
+    const pipeline = createAuditPipeline({ producer: 'svc', sink });
+    const scope = newScope();
+    for (let n = 0; n < 5; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
+    expect(await pipeline.flush()).toBe(true);
+    expect(pipeline.health().queue).toMatchObject({ bytes: 0, events: 0 });
+    await pipeline.shutdown();
+    expect(walkRun(stored, scope.run.id)).toEqual({ events: 5, lost: 0 });
+  });
+
   it('says at shutdown that a full disk has cost events, and ends in time', async () => {
     const pipeline = createAuditPipeline({ producer: 'svc', sink: fileSink('/dev/full') });
     for (let n = 0; n < 500; n += 1) pipeline.emit(newScope(), { event: 'tool_exec' });

@@ -130,6 +130,9 @@ export class DeliveryQueue {
   }
 
   #settle(delivery: Delivery, ticket: number, outcome: WriteOutcome): void {
+    // Not everything that can be awaited answers once, as a promise does.
+    if (delivery.isAnswered) return;
+    delivery.isAnswered = true;
     this.#inFlight -= 1;
     this.events -= 1;
     this.bytes -= delivery.event.bytes.length;

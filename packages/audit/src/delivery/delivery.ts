@@ -22,4 +22,6 @@ export interface Delivery {
   readonly wasStored: boolean;
   /** Its place in its run; set by the queue the first time, unless the run has been there before. */
   sent: SentEvent | undefined;
+  /** The queue has its outcome: the first that a sink gives counts. */
+  isAnswered: boolean;
 }

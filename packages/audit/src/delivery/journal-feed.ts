@@ -221,7 +221,15 @@ export class JournalFeed implements DeliveryFeed {
     if (position <= this.#againThrough) this.#sendingAgain += 1;
     const sent = this.#failed.get(position);
     this.#failed.delete(position);
-    this.#queue.push({ event, feed: this, position, again: position <= this.#givenThrough, wasStored, sent });
+    this.#queue.push({
+      event,
+      feed: this,
+      position,
+      again: position <= this.#givenThrough,
+      wasStored,
+      sent,
+      isAnswered: false,
+    });
     if (position > this.#givenThrough) this.#givenThrough = position;
   }
 

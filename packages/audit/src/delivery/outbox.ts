@@ -90,7 +90,15 @@ export class Outbox {
 
   #keepInMemory(event: SealedEvent, fromReserve: boolean): boolean {
     if (!fromReserve && this.#isFull()) return false;
-    this.queue.push({ event, feed: undefined, position: 0, again: false, wasStored: false, sent: undefined });
+    this.queue.push({
+      event,
+      feed: undefined,
+      position: 0,
+      again: false,
+      wasStored: false,
+      sent: undefined,
+      isAnswered: false,
+    });
     return true;
   }
 

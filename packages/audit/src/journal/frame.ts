@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { SealedEvent } from '@spanledger/protocol';
-import { sha256 } from './sha256.ts';
+import { sha256 } from '../sha256.ts';
 
 /*
  * One sealed event in a segment, little-endian (docs/adr/0009-journal-format.md):

@@ -2,7 +2,7 @@ import { close, closeSync, constants, fdatasync, fsync, fsyncSync, open, openSyn
 import { readFile, readdir, rmdir, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { sha256 } from './sha256.ts';
+import { sha256 } from '../sha256.ts';
 
 const SEGMENT_NAME = /^(\d{10})\.journal$/;
 const NUMBER_DIGITS = 10;

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { WorkflowContext } from '@spanledger/otel/internal';
 import { SpanledgerError, UnsignedEventError, encodeSubject, isEventName, seal } from '@spanledger/protocol';
 import type { SealedEvent } from '@spanledger/protocol';
@@ -8,8 +7,7 @@ import { Signing } from '../signing/signing.ts';
 import { createEnvelope } from './envelope.ts';
 import type { ResolvedPipelineOptions } from './pipeline-options.ts';
 import { boundSize } from './size-bound.ts';
-
-const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex');
+import { sha256 } from '../sha256.ts';
 
 /** From what happened to its final bytes: envelope, bound, seal, signature. I1: nothing here waits. I5: nothing here throws. */
 export class Sealer {

@@ -1,4 +1,4 @@
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { HrTime } from '@opentelemetry/api';
 import { formatTimestamp, sealTranscript, transcriptReference } from '@spanledger/protocol';
 import type { JsonValue, SealedTranscript, TranscriptRecord } from '@spanledger/protocol';
@@ -7,6 +7,7 @@ import type { ResolvedRedaction } from '../redaction/redaction-options.ts';
 import { SecretScrubber } from '../redaction/secret-scrubber.ts';
 import { redactTranscript } from './redact-transcript.ts';
 import type { GivenTranscript } from './redact-transcript.ts';
+import { sha256 } from '../sha256.ts';
 
 /** A transcript that is fixed, and not yet stored. */
 export interface RecordedTranscript {
@@ -14,8 +15,6 @@ export interface RecordedTranscript {
   /** What an audit event says of it: `{ kind, seq, digest, chunks }`. */
   readonly reference: Record<string, JsonValue>;
 }
-
-const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex');
 
 /** From content to its final bytes and digest: redact, seal. Synchronous. */
 export class TranscriptSealer {
