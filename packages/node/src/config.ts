@@ -28,11 +28,11 @@ export interface NatsConfig extends Omit<ConnectNatsOptions, 'servers' | 'name' 
 export interface JournalConfig {
   /** On a local disk that outlives the process: `.spanledger` in the working directory by default. */
   readonly directory?: string;
-  /** Bytes on the disk, with what was adopted from dead processes. Default 1 GiB; at least three segments. */
+  /** Bytes on the disk, with what was adopted from dead processes. Default 1 GiB; at least two segments. */
   readonly maxBytes?: number;
   /** How long events that the ledger has acknowledged are kept, in milliseconds. Default 600,000 (ten minutes). */
   readonly retentionMs?: number;
-  /** Bytes of one file, allocated in advance. Default 4 MiB; 4 KiB to 1 GiB. */
+  /** Bytes of one file. Default 4 MiB; 4 KiB to 1 GiB. */
   readonly segmentBytes?: number;
 }
 

@@ -15,11 +15,10 @@ const KILLS_PER_POINT = { quick: 2, full: 20 };
 const POINTS_REQUIRED = [
   'writeSync segment middle',
   'writeSync acks middle',
-  'write spare middle',
   'fdatasync segment before',
   'fdatasync segment after',
   'fsync folder before',
-  'renameSync segment after',
+  'openSync segment after',
   'ftruncateSync segment after',
   'linkSync lock after',
   'remove segment after',

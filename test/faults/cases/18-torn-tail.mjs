@@ -1,6 +1,6 @@
 /*
  * A journal whose last write was cut short: at every byte of its last segment, followed by nothing, or by the zeros of
- * a preallocated file. Every frame before the cut is there, and nothing is called damage or loss.
+ * a file of full length. Every frame before the cut is there, and nothing is called damage or loss.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -21,7 +21,7 @@ function kindOf(file) {
   if (/^\d{10}\.acks$/.test(name)) return 'acks';
   if (/\d{10}\.journal$/.test(name)) return 'quarantine';
   if (/^(lock|claim)-/.test(name)) return 'lock';
-  if (name === 'spare' || name === 'reported') return name;
+  if (name === 'reported') return name;
   return file.startsWith(chosen.directory) ? 'folder' : undefined;
 }
 
@@ -61,24 +61,17 @@ function wrapSync(name, whatOf, isWrite = false) {
     if (isWrite) pass(call, what, 'middle', () => tearOff(args));
     const result = original(...args);
     if (call === 'openSync') paths.set(result, args[0]);
-    if (call === 'renameSync') renamed(args);
     pass(call, what, 'after');
     return result;
   });
 }
 
-/** The spare becomes a segment, and its descriptor stays. */
-function renamed([from, to]) {
-  for (const [fd, file] of paths) if (file === from) paths.set(fd, to);
-}
-
-function wrapCallback(name, whatOf, isWrite = false) {
+function wrapCallback(name, whatOf) {
   const call = pointName(name);
   wrap(fs, name, (original) => (...args) => {
     const what = whatOf(args);
     const callback = args.pop();
     pass(call, what, 'before');
-    if (isWrite) pass(call, what, 'middle', () => tearOff(args));
     original(...args, (error, ...results) => {
       if (call === 'open' && !error) paths.set(results[0], args[0]);
       pass(call, what, 'after');
@@ -115,6 +108,5 @@ for (const call of ['ftruncateSync', 'fsyncSync', 'closeSync']) wrapSync(call, b
 wrapSync('writeSync', byDescriptor, true);
 for (const call of ['open', 'unlink']) wrapCallback(call, byPath);
 for (const call of ['fdatasync', 'fsync', 'close', 'ftruncate']) wrapCallback(call, byDescriptor);
-wrapCallback('write', byDescriptor, true);
 for (const call of ['rm', 'unlink', 'rmdir', 'truncate']) wrapPromise(call, byPath);
 syncBuiltinESMExports();

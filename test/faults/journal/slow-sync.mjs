@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
-/** The first ones make the files: without names on the disk there is nothing to look at. */
+/** The first ones bring the name of the file to the disk: without it there is nothing to look at. */
 const FREE = 5;
 const delayMs = Number(process.env['SPANLEDGER_SYNC_DELAY_MS']);
 const { fdatasync } = fs;

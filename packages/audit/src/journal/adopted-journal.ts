@@ -1,6 +1,4 @@
 import { statSync, truncateSync, utimesSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import path from 'node:path';
 import { timerMs } from '@spanledger/protocol';
 import { lockFolder } from './folder-lock.ts';
 import type { FolderLock } from './folder-lock.ts';
@@ -14,7 +12,6 @@ import type { JournalDamage, RecoveredJournal, RecoveredSegment } from './recove
 import type { PositionRange } from './replay-plan.ts';
 import { hasMark, setMark } from './marks.ts';
 import { Saver } from './saver.ts';
-import { SPARE_NAME } from './segment-file.ts';
 
 /**
  * The journal of a dead process, in the hands of this one. It is removed when its end is reported, everything in it is
@@ -70,7 +67,6 @@ export async function adoptJournal(
   try {
     const recovered = await recover(folder);
     quarantine(folder, recovered.damages);
-    await rm(path.join(folder, SPARE_NAME), { force: true });
     giveBackTails(folder, recovered, options);
     return new DeadJournal(folder, lock, recovered, options, onEnd);
   } catch (error) {
@@ -252,7 +248,7 @@ class DeadJournal implements AdoptedJournal {
 }
 
 /**
- * What was preallocated and never used. I7: a process that dies every second would otherwise have filled `maxBytes` with nothing
+ * What was never used. I7: a process that dies every second would otherwise have filled `maxBytes` with nothing
  * before the retention of the first is over. A damaged file stays as it was found.
  */
 function giveBackTails(folder: string, { segments }: RecoveredJournal, { onProblem }: ResolvedJournalOptions): void {

@@ -1,4 +1,4 @@
-import { close, closeSync, constants, fdatasync, fsync, fsyncSync, open, openSync, readdirSync, write } from 'node:fs';
+import { close, closeSync, constants, fdatasync, fsync, fsyncSync, open, openSync, readdirSync } from 'node:fs';
 import { readFile, readdir, rmdir, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -8,11 +8,10 @@ const SEGMENT_NAME = /^(\d{10})\.journal$/;
 const NUMBER_DIGITS = 10;
 const FOLDER_NAME_MAX = 200;
 
-/** File system calls on bare descriptors: a `FileHandle` may be closed by the garbage collector, and has no synchronous write. */
+/** File system calls on bare descriptors: a `FileHandle` may be closed by the garbage collector. */
 export const files = {
   open: promisify(open),
   close: promisify(close),
-  write: promisify(write),
   fdatasync: promisify(fdatasync),
 };
 const openFile = files.open;

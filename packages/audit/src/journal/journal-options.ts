@@ -5,8 +5,8 @@ const MIB = 1024 * 1024;
 const SEGMENT_BYTES = 4 * MIB;
 const SEGMENT_BYTES_MIN = 4096;
 const SEGMENT_BYTES_MAX = 1024 * MIB;
-/** One is written, one is spare, one is read. */
-const SEGMENTS_MIN = 3;
+/** One is written, one is acknowledged. */
+const SEGMENTS_MIN = 2;
 const MAX_BYTES = 1024 * MIB;
 const RETENTION_MS = 600_000;
 
@@ -15,7 +15,7 @@ export interface JournalOptions {
   readonly directory: string;
   /** The service's name: 1 to 128 bytes. */
   readonly producer: string;
-  /** Default 1 GiB; at least three segments. Of this journal and those it has adopted, together. */
+  /** Default 1 GiB; at least two segments. Of this journal and those it has adopted, together. */
   readonly maxBytes?: number;
   /** How long acknowledged events are kept, at least, while there is room: default 600,000 (ten minutes). */
   readonly retentionMs?: number;

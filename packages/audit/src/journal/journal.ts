@@ -20,7 +20,7 @@ export type AppendOutcome =
 export type OnLost = (positions: readonly number[]) => void;
 
 export interface JournalStats {
-  /** On the disk, with what is preallocated, and with the journals adopted. */
+  /** Length of the files, with what is not used yet, and of the journals adopted. */
   readonly bytes: number;
   readonly unacknowledged: number;
   /** For how long at least one event was not acknowledged, in milliseconds: none of them is older; 0 if all are acknowledged. */

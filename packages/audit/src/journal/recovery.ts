@@ -48,7 +48,7 @@ export async function recover(folder: string): Promise<RecoveredJournal> {
     const saved = await readIfExists(acknowledgedPath(folder, number));
     const acknowledged = AcknowledgedSet.parse(saved, scan.first ?? 1);
     segments.set(number, { number, bytes: bytes.length, scan, acknowledged });
-    // It ends with what was preallocated for more frames: it was still written to, and not all of it need have been synced.
+    // It ends with room for more frames: it was still written to, and not all of it need have been synced.
     const wasOpen = scan.end < bytes.length;
     damages.push(...scan.bad.map((region) => toDamage(file, region, wasOpen)));
   }

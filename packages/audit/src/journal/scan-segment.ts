@@ -34,7 +34,7 @@ const ZEROS = Buffer.alloc(4096);
 const SECTOR_BYTES = 512;
 
 /**
- * Finds every whole frame of a segment, whatever is between them. A tail of zeros, as it was preallocated, is a clean end.
+ * Finds every whole frame of a segment, whatever is between them. A tail of zeros, which was never written to, is a clean end.
  * `bytes` must be all of the segment, or all of it up to a frame's end.
  */
 export function scanSegment(bytes: Buffer): SegmentScan {

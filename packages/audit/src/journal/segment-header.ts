@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 
 /*
- * The first 24 bytes of a segment, little-endian, written when it is first used (a spare one is all zeros):
+ * The first 24 bytes of a segment, little-endian, written when it is made:
  *
  *   0  u32  CRC-32 of the 20 bytes after it
  *   4  8    "SPLJRNL1"

@@ -1,9 +1,6 @@
-import { closeSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import { SpanledgerError } from '@spanledger/protocol';
 import type { ResolvedJournalOptions } from './journal-options.ts';
-import { segmentPath, syncFolder } from './journal-files.ts';
-import { SPARE_NAME, createSegmentFile, dropSpare, prepareSpare, takeSpare } from './segment-file.ts';
+import { syncFolder } from './journal-files.ts';
 import { Segment } from './segment.ts';
 
 /**
@@ -18,10 +15,7 @@ export class SegmentSet {
   #segments: Segment[] = [];
   #active: Segment | undefined;
   #number = 0;
-  #spareFd: number | undefined;
-  #background: Promise<void> = Promise.resolve();
-  #isPreparing = false;
-  #isClosing = false;
+  #removing: Promise<void> = Promise.resolve();
 
   /** @param otherBytes what else counts towards `maxBytes`. */
   constructor(folder: string, options: ResolvedJournalOptions, otherBytes: () => number) {
@@ -39,8 +33,7 @@ export class SegmentSet {
   }
 
   get bytes(): number {
-    const spare = this.#spareFd === undefined && !this.#isPreparing ? 0 : this.#options.segmentBytes;
-    return this.#segments.reduce((sum, segment) => sum + segment.bytes, spare);
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
   /** Once for every acknowledgement: without a function for each. */
@@ -53,7 +46,7 @@ export class SegmentSet {
 
   /** Whether `begin` would find room under `maxBytes`. */
   get canBegin(): boolean {
-    return this.#spareFd !== undefined || this.#inTheWay() !== undefined;
+    return this.#inTheWay() !== undefined;
   }
 
   /**
@@ -63,31 +56,13 @@ export class SegmentSet {
    * @throws SpanledgerError `SPANLEDGER_JOURNAL_FULL`, or what the file system answers.
    */
   begin(first: number, mayExceed = false): Segment {
-    const { segmentBytes } = this.#options;
+    this.#makeRoom(mayExceed);
     const number = this.#number + 1;
-    let fd = this.#spareFd;
-    if (fd === undefined) {
-      this.#makeRoom(mayExceed);
-      fd = createSegmentFile(this.#folder, number, segmentBytes);
-    } else {
-      takeSpare(this.#folder, number);
-      this.#spareFd = undefined;
-    }
+    const segment = Segment.create(this.#folder, number, first, this.#options.segmentBytes);
     this.#number = number;
-    this.#active = this.#newSegment(number, fd, first);
-    this.#segments.push(this.#active);
-    this.#prepareSpare();
-    return this.#active;
-  }
-
-  #newSegment(number: number, fd: number, first: number): Segment {
-    try {
-      return new Segment(this.#folder, number, fd, first, this.#options.segmentBytes);
-    } catch (error) {
-      closeSync(fd);
-      rmSync(segmentPath(this.#folder, number), { force: true });
-      throw error;
-    }
+    this.#active = segment;
+    this.#segments.push(segment);
+    return segment;
   }
 
   /**
@@ -144,30 +119,26 @@ export class SegmentSet {
    * @returns whether any segment is left.
    */
   async close(isDurable: boolean): Promise<boolean> {
-    this.#isClosing = true;
-    await this.#background;
+    await this.#removing;
     this.#active = undefined;
     for (const segment of this.#segments) segment.close(!isDurable);
     if (isDurable) {
       this.retire();
       this.#removeEmpty();
     }
-    await this.#background;
-    if (this.#spareFd !== undefined) await dropSpare(this.#folder, this.#spareFd);
-    this.#spareFd = undefined;
+    await this.#removing;
     return this.#segments.length > 0;
   }
 
   /**
-   * Gives back what was allocated in advance.
+   * Cuts off what was not used.
    *
    * @param isDurable as for `close`; if not, files are left as they are while they are written to.
    */
   closeNow(isDurable: boolean): void {
-    this.#isClosing = true;
+    if (!isDurable) return;
     try {
-      if (isDurable) for (const segment of this.#segments) segment.close();
-      rmSync(path.join(this.#folder, SPARE_NAME), { force: true });
+      for (const segment of this.#segments) segment.close();
     } catch (error) {
       this.#options.onProblem(error);
     }
@@ -185,7 +156,7 @@ export class SegmentSet {
     );
   }
 
-  #makeRoom(mayExceed = false): void {
+  #makeRoom(mayExceed: boolean): void {
     const early = this.#inTheWay() ?? (mayExceed ? [] : undefined);
     if (early === undefined) {
       const message = `the journal holds ${this.#options.maxBytes} bytes that are not acknowledged`;
@@ -207,34 +178,17 @@ export class SegmentSet {
     return excess > 0 ? undefined : early;
   }
 
+  /** One after the other. What cannot be removed stays for the next process to find. */
   #remove(segments: readonly Segment[]): void {
     if (segments.length === 0) return;
     this.#segments = this.#segments.filter((segment) => !segments.includes(segment));
-    this.#inBackground(async () => {
-      for (const segment of segments) await segment.remove();
-      await syncFolder(this.#folder);
-    });
+    this.#removing = this.#removing
+      .then(() => this.#removeFiles(segments))
+      .catch((error: unknown) => this.#options.onProblem(error));
   }
 
-  #prepareSpare(): void {
-    if (this.#isPreparing || this.#spareFd !== undefined) return;
-    try {
-      this.#makeRoom();
-    } catch {
-      return; // There may be room when it is needed, and then it is made.
-    }
-    this.#isPreparing = true;
-    this.#inBackground(async () => {
-      try {
-        this.#spareFd = await prepareSpare(this.#folder, this.#options.segmentBytes, () => !this.#isClosing);
-      } finally {
-        this.#isPreparing = false;
-      }
-    });
-  }
-
-  /** One after the other. What fails here is tried again by the next of its kind, or fails where somebody is told. */
-  #inBackground(task: () => Promise<void>): void {
-    this.#background = this.#background.then(task).catch((error: unknown) => this.#options.onProblem(error));
+  async #removeFiles(segments: readonly Segment[]): Promise<void> {
+    for (const segment of segments) await segment.remove();
+    await syncFolder(this.#folder);
   }
 }

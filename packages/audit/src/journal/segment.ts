@@ -1,8 +1,10 @@
-import { closeSync, ftruncateSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { AcknowledgedSet } from './acknowledged-set.ts';
 import { acknowledgedPath, files, segmentPath, syncFolder } from './journal-files.ts';
 import { SEGMENT_HEADER_BYTES, encodeSegmentHeader } from './segment-header.ts';
+
+const MODE = 0o600;
 
 /** How far a segment goes: its last position (one less than the first, if it is empty), and where the next frame begins. */
 interface Extent {
@@ -26,8 +28,26 @@ export class Segment {
   #fd: number | undefined;
   #nameSynced = false;
 
-  /** @throws what the file system answers. */
-  constructor(folder: string, number: number, fd: number, first: number, bytesMax: number) {
+  /**
+   * Makes the file, at the length that it keeps while it is written to: not to have been cut yet says that not all of it need be synced.
+   * Its blocks come with the frames: zeros written before them cost the process as much as the frames do, and the disk twice the bytes.
+   *
+   * @throws what the file system answers; then there is no file.
+   */
+  static create(folder: string, number: number, first: number, bytesMax: number): Segment {
+    const file = segmentPath(folder, number);
+    const fd = openSync(file, 'wx+', MODE);
+    try {
+      ftruncateSync(fd, bytesMax);
+      return new Segment(folder, number, fd, first, bytesMax);
+    } catch (error) {
+      closeSync(fd);
+      rmSync(file, { force: true });
+      throw error;
+    }
+  }
+
+  private constructor(folder: string, number: number, fd: number, first: number, bytesMax: number) {
     writeWhole(fd, encodeSegmentHeader(number, first), SEGMENT_HEADER_BYTES, 0);
     this.number = number;
     this.first = first;
@@ -66,7 +86,7 @@ export class Segment {
     return this.#waitingSinceMs;
   }
 
-  /** Bytes on the disk. */
+  /** Bytes on the disk, with what is not used yet. */
   get bytes(): number {
     return this.isOpen ? this.#bytesMax : this.#extent.end;
   }
@@ -138,7 +158,7 @@ export class Segment {
     return cut;
   }
 
-  /** Gives back what was preallocated and not used; and what was cut, which must be on the disk elsewhere, unless `keepTail`. */
+  /** Cuts off what was not used; and what was left out, which must be on the disk elsewhere, unless `keepTail`. */
   close(keepTail = false): void {
     if (this.#fd === undefined) return;
     const fd = this.#fd;

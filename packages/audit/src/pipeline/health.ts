@@ -35,7 +35,7 @@ export interface PipelineHealth {
   /** Absent without a journal. */
   readonly journal?: {
     readonly folder: string;
-    /** On the disk, with what is preallocated and what was adopted. */
+    /** Length of the files, with what is not used yet and what was adopted. */
     readonly bytes: number;
     readonly unacknowledged: number;
     /** No event that is not acknowledged is older, in milliseconds. */

@@ -113,7 +113,7 @@ const GAUGES: readonly {
   {
     name: 'spanledger.journal.bytes',
     unit: 'By',
-    description: 'The journal on the disk, with what is preallocated and what was adopted',
+    description: "Length of the journal's files, with what is not used yet and what was adopted",
     read: ({ journal }) => journal?.bytes,
   },
   {

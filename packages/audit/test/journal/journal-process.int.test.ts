@@ -40,7 +40,7 @@ describe('a process that is killed', () => {
 });
 
 describe('a process that is killed again and again', () => {
-  it('leaves what it wrote, and not what it had preallocated', async () => {
+  it('leaves what it wrote, and no room that it had not used', async () => {
     const directory = await newDirectory();
     for (let round = 0; round < 3; round += 1) {
       const process = new JournalProcess('journal-sync.mjs', [directory, '4']);

@@ -6,8 +6,7 @@ import { sha256 } from '../support.ts';
 import { collect, newDirectory, sealedEvent } from './journal-support.ts';
 
 async function contentsOf(folder: string): Promise<Record<string, string>> {
-  // The spare segment comes and goes with its owner's work.
-  const names = (await readdir(folder)).filter((name) => !name.startsWith('lock-') && name !== 'spare');
+  const names = (await readdir(folder)).filter((name) => !name.startsWith('lock-'));
   const entries = names.map(async (name) => [name, sha256(await readFile(path.join(folder, name)))]);
   return Object.fromEntries(await Promise.all(entries)) as Record<string, string>;
 }

@@ -9,7 +9,7 @@ import { sealedEvent } from './journal-support.ts';
 
 const TAIL_BYTES = 512;
 
-/** A segment of events and a preallocated tail, and where each frame begins and ends. */
+/** A segment of events and a tail that was never written to, and where each frame begins and ends. */
 function segmentOf(count: number, first = 1) {
   const events = Array.from({ length: count }, (_, i) => sealedEvent(i + 1, (i * 37) % 200));
   const encoder = new FrameEncoder();
