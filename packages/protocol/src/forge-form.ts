@@ -1,4 +1,6 @@
+import { SCHEMA_VERSION } from './envelope.ts';
 import type { AuditEvent, AuditEventDraft } from './envelope.ts';
+import type { Chain } from './seal.ts';
 
 /** The member of `fields` that holds, in the `forge-1.0` form, what Forge's schema has no place for. */
 const ADDITIONS_FIELD = 'spanledger';
@@ -22,13 +24,45 @@ type Unchecked = Record<string, unknown>;
 /** Received events by what was made of them here. I7: weak, each lives as long as its event. */
 const received = new WeakMap<object, object>();
 
+/** The fields that Forge knows, and the others inside `fields`. */
+export function toForgeEnvelope(chain: Chain, seq: number, draft: AuditEventDraft): object {
+  return {
+    ts: draft.ts,
+    event: draft.event,
+    schema_version: SCHEMA_VERSION,
+    seq,
+    prev_hash: chain.head,
+    correlation_id: chain.runId,
+    task_id: draft.task_id,
+    workflow_id: draft.workflow_id,
+    workflow_execution_id: draft.workflow_execution_id,
+    stage_id: draft.stage_id,
+    step_id: draft.step_id,
+    invocation_caller: draft.invocation_caller,
+    org_id: draft.org_id,
+    workspace_id: draft.workspace_id,
+    entity_id: draft.entity_id,
+    entity_type: draft.entity_type,
+    model: draft.model,
+    provider: draft.provider,
+    input_tokens: draft.input_tokens,
+    output_tokens: draft.output_tokens,
+    tokens_unavailable: draft.tokens_unavailable,
+    duration_ms: draft.duration_ms,
+    request_id: draft.request_id,
+    trace_id: draft.trace_id,
+    span_id: draft.span_id,
+    fields: forgeFields(chain.runId, draft),
+  };
+}
+
 /**
  * The additions of a draft, inside its `fields`. One member and not nine: `audit_loss` has a `run_id` among its fields
  * that is another one, and an application may have a `producer`.
  *
  * I6: what the application has under this name, and a `toJSON` of its own, cannot take the place of the additions.
  */
-export function forgeFields(runId: string, draft: AuditEventDraft): Record<string, unknown> {
+function forgeFields(runId: string, draft: AuditEventDraft): Record<string, unknown> {
   const { fields } = draft;
   const additions: { readonly [Name in Addition]: AuditEvent[Name] } = {
     producer: draft.producer,

@@ -1,7 +1,8 @@
-import { GENESIS_HASH, SCHEMA_VERSION } from './envelope.ts';
-import type { AuditEvent, AuditEventDraft } from './envelope.ts';
+import { envelopeText } from './envelope-text.ts';
+import { GENESIS_HASH } from './envelope.ts';
+import type { AuditEventDraft } from './envelope.ts';
 import { SpanledgerError } from './errors.ts';
-import { forgeFields } from './forge-form.ts';
+import { toForgeEnvelope } from './forge-form.ts';
 import { signText } from './sign.ts';
 import type { EventSigner } from './sign.ts';
 import { encodeUtf8 } from './utf8-slab.ts';
@@ -84,8 +85,8 @@ export function seal(
   if (seq > Number.MAX_SAFE_INTEGER) {
     throw new SpanledgerError('SPANLEDGER_EVENT', `run ${runId} has no number left: 2^53 - 1 of them are given`);
   }
-  const content = envelope === 'forge-1.0' ? toForgeEnvelope(chain, seq, draft) : toEnvelope(chain, seq, draft);
-  const unsigned = JSON.stringify(content);
+  const unsigned =
+    envelope === 'forge-1.0' ? JSON.stringify(toForgeEnvelope(chain, seq, draft)) : envelopeText(chain, seq, draft);
   const outcome = signer === undefined ? { text: unsigned } : signText(unsigned, signer);
   const bytes = encodeUtf8('text' in outcome ? outcome.text : unsigned);
   const hash = sha256(bytes);
@@ -97,84 +98,6 @@ export function seal(
   const event = { runId, seq, bytes, hash, subject };
   if ('cause' in outcome) throw new UnsignedEventError(event, outcome.cause);
   return event;
-}
-
-type Envelope = { readonly [Field in keyof Omit<AuditEvent, 'kid' | 'sigp' | 'sig'>]-?: AuditEvent[Field] };
-
-/**
- * I6: field by field, so that no property of a draft can take the place of a structural one. (It is also twice as fast
- * as spreading: all envelopes share one hidden class. `undefined` is left out by `JSON.stringify`.)
- */
-function toEnvelope(chain: Chain, seq: number, draft: AuditEventDraft): Envelope {
-  return {
-    ts: draft.ts,
-    event: draft.event,
-    schema_version: SCHEMA_VERSION,
-    producer: draft.producer,
-    run_id: chain.runId,
-    seq,
-    prev_hash: chain.head,
-    correlation_id: chain.runId,
-    task_id: draft.task_id,
-    session_id: draft.session_id,
-    client_request_id: draft.client_request_id,
-    workflow_id: draft.workflow_id,
-    workflow_execution_id: draft.workflow_execution_id,
-    stage_id: draft.stage_id,
-    step_id: draft.step_id,
-    attempt_epoch: draft.attempt_epoch,
-    invocation_caller: draft.invocation_caller,
-    caller_verified: draft.caller_verified,
-    entity_type: draft.entity_type,
-    entity_id: draft.entity_id,
-    agent_version: draft.agent_version,
-    org_id: draft.org_id,
-    workspace_id: draft.workspace_id,
-    trace_id: draft.trace_id,
-    span_id: draft.span_id,
-    parent_span_id: draft.parent_span_id,
-    trace_sampled: draft.trace_sampled,
-    duration_ms: draft.duration_ms,
-    model: draft.model,
-    provider: draft.provider,
-    input_tokens: draft.input_tokens,
-    output_tokens: draft.output_tokens,
-    tokens_unavailable: draft.tokens_unavailable,
-    request_id: draft.request_id,
-    fields: draft.fields,
-  };
-}
-
-/** The fields that Forge knows, and the others inside `fields`. */
-function toForgeEnvelope(chain: Chain, seq: number, draft: AuditEventDraft): object {
-  return {
-    ts: draft.ts,
-    event: draft.event,
-    schema_version: SCHEMA_VERSION,
-    seq,
-    prev_hash: chain.head,
-    correlation_id: chain.runId,
-    task_id: draft.task_id,
-    workflow_id: draft.workflow_id,
-    workflow_execution_id: draft.workflow_execution_id,
-    stage_id: draft.stage_id,
-    step_id: draft.step_id,
-    invocation_caller: draft.invocation_caller,
-    org_id: draft.org_id,
-    workspace_id: draft.workspace_id,
-    entity_id: draft.entity_id,
-    entity_type: draft.entity_type,
-    model: draft.model,
-    provider: draft.provider,
-    input_tokens: draft.input_tokens,
-    output_tokens: draft.output_tokens,
-    tokens_unavailable: draft.tokens_unavailable,
-    duration_ms: draft.duration_ms,
-    request_id: draft.request_id,
-    trace_id: draft.trace_id,
-    span_id: draft.span_id,
-    fields: forgeFields(chain.runId, draft),
-  };
 }
 
 /** The name of one event in the ledger. */
