@@ -91,8 +91,8 @@ export const MUTANTS = [
     name: 'acknowledged-when-sent',
     breaks: 'an event is acknowledged only when the sink has answered (P3)',
     file: 'audit/dist/delivery/delivery-queue.js',
-    find: 'written.then((outcome) => this.#settle(delivery, ticket, checkedOutcome(outcome)), failed);',
-    replace: "queueMicrotask(() => this.#settle(delivery, ticket, { status: 'stored' }));",
+    find: 'written.then((outcome) => this.#answer(delivery, checkedOutcome(outcome)), failed);',
+    replace: "this.#answer(delivery, { status: 'stored' });",
     // It is found out later, and published again from what was kept; but by then checkpoints have named it.
     cases: new Map([
       [1, /the checkpoint at .* comes before|neither stored nor reported/],

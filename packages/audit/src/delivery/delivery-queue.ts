@@ -43,6 +43,8 @@ export class DeliveryQueue {
   #inFlight = 0;
   #scheduled = false;
   #lastTicket = 0;
+  /** Those that the sink has answered, and whose outcome is still to be told. */
+  #answered: Delivery[] = [];
   readonly #waiters = new Set<Waiter>();
   #roomWaiters: (() => void)[] = [];
   #progressAtMs = 0;
@@ -117,38 +119,63 @@ export class DeliveryQueue {
   };
 
   #write(delivery: Delivery): void {
-    const ticket = (this.#lastTicket += 1);
+    this.#lastTicket += 1;
+    delivery.ticket = this.#lastTicket;
     this.#inFlight += 1;
     // A sink must not throw or reject; one that does has failed this event, and no other.
-    const failed = (error: unknown): void => this.#settle(delivery, ticket, failedOutcome(error));
+    const failed = (error: unknown): void => this.#answer(delivery, failedOutcome(error));
     try {
       const written = this.#sink.writeEvent(delivery.event, delivery.again ? AGAIN : undefined);
-      written.then((outcome) => this.#settle(delivery, ticket, checkedOutcome(outcome)), failed);
+      written.then((outcome) => this.#answer(delivery, checkedOutcome(outcome)), failed);
     } catch (error) {
       failed(error);
     }
   }
 
-  #settle(delivery: Delivery, ticket: number, outcome: WriteOutcome): void {
+  #answer(delivery: Delivery, outcome: WriteOutcome): void {
     // Not everything that can be awaited answers once, as a promise does.
-    if (delivery.isAnswered) return;
-    delivery.isAnswered = true;
+    if (delivery.outcome !== undefined) return;
+    delivery.outcome = outcome;
+    if (this.#answered.push(delivery) === 1) queueMicrotask(this.#settleAnswered);
+  }
+
+  /** Once for all that is answered in one go: to change the context for each costs more than to settle it. */
+  readonly #settleAnswered = (): void => {
+    const answered = this.#answered;
+    this.#answered = [];
+    this.#progressAtMs = performance.now();
+    // I8: a sink may answer in any context, such as that of its connection, and of the request that opened it.
+    untraced(() => {
+      for (const delivery of answered) this.#settle(delivery, delivery.outcome!);
+    });
+    this.#wakeForRoom();
+    this.#schedule();
+  };
+
+  #settle(delivery: Delivery, outcome: WriteOutcome): void {
     this.#inFlight -= 1;
     this.events -= 1;
     this.bytes -= delivery.event.bytes.length;
-    this.#progressAtMs = performance.now();
     // What is in a journal and failed is tried again: until then nothing after it is named.
     const isTriedAgain = outcome.status === 'failed' && delivery.feed !== undefined;
     if (delivery.sent !== undefined && !isTriedAgain) this.heads.settled(delivery.sent, outcome.status === 'stored');
-    // I8: a sink may answer in any context, such as that of its connection, and of the request that opened it.
-    untraced(() => this.#onOutcome(delivery, outcome));
+    this.#tell(delivery, outcome);
     for (const waiter of this.#waiters) {
-      if (ticket > waiter.lastTicket) continue;
+      if (delivery.ticket > waiter.lastTicket) continue;
       waiter.remaining -= 1;
       if (waiter.remaining === 0) waiter.done();
     }
-    this.#wakeForRoom();
-    this.#schedule();
+  }
+
+  /** I5: what somebody who waits for an outcome throws is uncaught, but costs nobody else theirs. */
+  #tell(delivery: Delivery, outcome: WriteOutcome): void {
+    try {
+      this.#onOutcome(delivery, outcome);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   #wakeForRoom(): void {

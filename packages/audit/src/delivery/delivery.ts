@@ -1,4 +1,4 @@
-import type { SealedEvent } from '@spanledger/protocol';
+import type { SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import type { SentEvent } from './run-heads.ts';
 
 /** A journal's side of a delivery: it is told what becomes of what it brought. */
@@ -22,6 +22,8 @@ export interface Delivery {
   readonly wasStored: boolean;
   /** Its place in its run; set by the queue the first time, unless the run has been there before. */
   sent: SentEvent | undefined;
-  /** The queue has its outcome: the first that a sink gives counts. */
-  isAnswered: boolean;
+  /** Set by the queue: its place in the order in which writes began, from 1. */
+  ticket: number;
+  /** Set by the queue: the first answer of the sink, which counts. */
+  outcome: WriteOutcome | undefined;
 }

@@ -228,7 +228,8 @@ export class JournalFeed implements DeliveryFeed {
       again: position <= this.#givenThrough,
       wasStored,
       sent,
-      isAnswered: false,
+      ticket: 0,
+      outcome: undefined,
     });
     if (position > this.#givenThrough) this.#givenThrough = position;
   }

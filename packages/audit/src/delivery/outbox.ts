@@ -97,7 +97,8 @@ export class Outbox {
       again: false,
       wasStored: false,
       sent: undefined,
-      isAnswered: false,
+      ticket: 0,
+      outcome: undefined,
     });
     return true;
   }
