@@ -116,7 +116,8 @@ function objectValue(value: object, budget: Budget): Record<string, JsonValue> |
   const fields: Record<string, JsonValue> = {};
   const keys = keysOf(value);
   let kept = 0;
-  for (const [i, key] of keys.entries()) {
+  for (let i = 0; i < keys.length; i += 1) {
+    const key = keys[i]!;
     if (kept >= budget.limits.itemsMax || budget.left <= 0) {
       fields[REST_KEY] = truncated(keys.length - i);
       break;

@@ -40,11 +40,13 @@ function select(
   for (const [field, keys] of sources) {
     // `toFields` would drop it, and here it would change the prototype.
     if (field === '__proto__') continue;
-    const key = keys.find((one) => read(values, one) !== undefined);
-    if (key === undefined) continue;
-    const value = read(values, key);
-    if (level === 'metadata' && isContentKey(key)) selected[`${field}_size`] = contentSize(value);
-    else selected[field] = value;
+    for (const key of keys) {
+      const value = read(values, key);
+      if (value === undefined) continue;
+      if (level === 'metadata' && isContentKey(key)) selected[`${field}_size`] = contentSize(value);
+      else selected[field] = value;
+      break;
+    }
   }
   return selected;
 }
