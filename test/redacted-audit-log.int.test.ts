@@ -109,7 +109,8 @@ const CALLS: LoggingCalls = {
       onResume: (listener) => void (resume = listener),
       writeEvent: async () => fails(planted)(),
     };
-    const watch = new RollbackWatch({ sink, retentionMs: 60_000, onDoubt: () => {}, onRollback: () => {} });
+    const none = (): void => {};
+    const watch = new RollbackWatch({ sink, retentionMs: 60_000, settle: none, onDoubt: none, onRollback: none });
     watch.stored({} as never, { status: 'stored', streamSeq: 1 });
     resume();
     await new Promise(setImmediate);

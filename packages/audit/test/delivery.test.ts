@@ -3,13 +3,15 @@ import path from 'node:path';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { createChain, parseEvent, seal } from '@spanledger/protocol';
-import type { AuditSink, SealedEvent } from '@spanledger/protocol';
+import type { AuditSink, SealedEvent, WriteOutcome } from '@spanledger/protocol';
 import { assertLedger } from '@spanledger/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { createAuditPipeline, fileSink, memorySink } from '../src/index.ts';
 import type { AuditPipeline, MemorySink } from '../src/index.ts';
 import { draft, journalIn, namesOf, newDirectory, pipelineWith } from './journaled-pipeline.ts';
 import { eventsOf, eventually, gateSink, newScope, sha256 } from './support.ts';
+
+type Listener = (outcome: WriteOutcome) => void;
 
 const MIB = 1024 * 1024;
 /** A sink like a stream: it knows what it has, and can lose its end. */
@@ -342,6 +344,32 @@ describe('with a journal', () => {
     expect(existsSync(mark)).toBe(true);
     answer();
     await eventually(() => expect(existsSync(mark)).toBe(false));
+  });
+
+  it('asks for what was answered last before an interruption, also where answers and it come in one go', async () => {
+    const written: { readonly event: SealedEvent; readonly again: boolean; readonly answer: Listener }[] = [];
+    let resume = (): void => {};
+    const sink: AuditSink = {
+      name: 'stream',
+      writeEvent: (event, { again = false } = {}) => ({
+        // oxlint-disable-next-line unicorn/no-thenable -- What a sink may answer with.
+        then: (answer: Listener) => written.push({ event, again, answer }),
+      }),
+      onResume: (listener) => void (resume = listener),
+      close: async () => {},
+    };
+    const pipeline = pipelineWith({ sink, journal: journalIn(newDirectory()) });
+    const scope = newScope();
+    for (let n = 1; n <= 2; n += 1) pipeline.emit(scope, { event: 'tool_exec' });
+    await eventually(() => expect(written).toHaveLength(2));
+    const [first, second] = written;
+    first!.answer({ status: 'stored', streamSeq: 1 });
+    resume();
+    second!.answer({ status: 'stored', streamSeq: 2 });
+    await eventually(() => expect(written).toHaveLength(3));
+    expect(written.slice(2)).toEqual([expect.objectContaining({ event: first!.event, again: true })]);
+    written[2]!.answer({ status: 'stored', streamSeq: 1, duplicate: true });
+    await pipeline.shutdown(0);
   });
 
   it('leaves what the sink has not taken to the next process, and says so', async () => {

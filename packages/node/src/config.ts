@@ -28,7 +28,7 @@ export interface NatsConfig extends Omit<ConnectNatsOptions, 'servers' | 'name' 
 export interface JournalConfig {
   /** On a local disk that outlives the process: `.spanledger` in the working directory by default. */
   readonly directory?: string;
-  /** Bytes on the disk, with what was adopted from dead processes. Default 1 GiB; at least two segments. */
+  /** Length of its files together, with what was adopted from dead processes. Default 1 GiB; at least two segments. */
   readonly maxBytes?: number;
   /** How long events that the ledger has acknowledged are kept, in milliseconds. Default 600,000 (ten minutes). */
   readonly retentionMs?: number;

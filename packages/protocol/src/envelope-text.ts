@@ -24,7 +24,7 @@ interface SharedText {
 const sharedTexts = new WeakMap<Chain, SharedText>();
 
 /**
- * The JSON text of an event: as `JSON.stringify` would write an object of these members in this order. What a run's events have in
+ * The JSON text of an event: as `JSON.stringify` would write an object of these texts, numbers and `fields` in this order. What a run's events have in
  * common is written once: an audited span costs the process 1 µs less, of 17.
  *
  * I6: member by member, so that no property of a draft can take the place of a structural one.
@@ -105,7 +105,7 @@ function writeShared(runId: string, draft: Shared): SharedText {
       member(',"producer":', producer),
       member(',"run_id":', runId),
     ),
-    correlation: joined(member(',"correlation_id":', runId)),
+    correlation: member(',"correlation_id":', runId),
     workflow: joined(
       member(',"workflow_id":', workflow_id),
       member(',"workflow_execution_id":', workflow_execution_id),

@@ -69,7 +69,7 @@ export function createChain(runId: string): Chain {
  *
  * @throws UnsignedEventError (`SPANLEDGER_SIGNER`) if the signer fails; then the number is given. Leaving the chain as it was,
  * it throws whatever `JSON.stringify` throws (a cycle, a BigInt, a throwing getter), TypeError or Error for what is to be signed
- * and has no canonical form, and SpanledgerError `SPANLEDGER_EVENT` if something else was sealed in the same run meanwhile,
+ * and has no canonical form, and SpanledgerError `SPANLEDGER_EVENT` if the draft has no `ts`, if something else was sealed in the same run meanwhile,
  * by the draft or by the signer, or if the run has 2^53 - 1 events.
  */
 export function seal(
@@ -85,6 +85,7 @@ export function seal(
   if (seq > Number.MAX_SAFE_INTEGER) {
     throw new SpanledgerError('SPANLEDGER_EVENT', `run ${runId} has no number left: 2^53 - 1 of them are given`);
   }
+  if (typeof draft.ts !== 'string') throw new SpanledgerError('SPANLEDGER_EVENT', 'an event must have a `ts`');
   const unsigned =
     envelope === 'forge-1.0' ? JSON.stringify(toForgeEnvelope(chain, seq, draft)) : envelopeText(chain, seq, draft);
   const outcome = signer === undefined ? { text: unsigned } : signText(unsigned, signer);

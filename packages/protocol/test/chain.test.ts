@@ -44,6 +44,14 @@ describe('sealing', () => {
     expect(parseEvent(event.bytes)?.fields).toEqual({ list: [1] });
   });
 
+  it('refuses a draft without a time, and gives it no number', () => {
+    const chain = createChain(RUN_ID);
+    const { ts: _, ...timeless } = draft;
+    const sealTimeless = (): SealedEvent => seal(chain, timeless as AuditEventDraft, 'auditEvent', sha256);
+    expect(sealTimeless).toThrow(expect.objectContaining({ code: 'SPANLEDGER_EVENT' }));
+    expect(chain.seq).toBe(0);
+  });
+
   it('I6: no property of a draft takes the place of a structural one, or adds one', () => {
     const forged = {
       run_id: 'x',

@@ -19,6 +19,7 @@ const POINTS_REQUIRED = [
   'fdatasync segment after',
   'fsync folder before',
   'openSync segment after',
+  'ftruncateSync new-segment after',
   'ftruncateSync segment after',
   'linkSync lock after',
   'remove segment after',

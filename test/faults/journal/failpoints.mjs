@@ -101,10 +101,16 @@ const realWrite = writeSync;
 const byPath = ([file]) => kindOf(file);
 const byTarget = ([, file]) => kindOf(file);
 const byDescriptor = ([fd]) => kindOf(paths.get(fd));
+/** A file is made as long as it will be, and cut when it is closed. */
+const byLength = ([fd, length]) => {
+  const kind = byDescriptor([fd]);
+  return kind === 'segment' && length > fs.fstatSync(fd).size ? 'new-segment' : kind;
+};
 
 for (const call of ['openSync', 'mkdirSync', 'rmSync', 'unlinkSync', 'truncateSync']) wrapSync(call, byPath);
-for (const call of ['linkSync', 'renameSync']) wrapSync(call, byTarget);
-for (const call of ['ftruncateSync', 'fsyncSync', 'closeSync']) wrapSync(call, byDescriptor);
+wrapSync('linkSync', byTarget);
+wrapSync('ftruncateSync', byLength);
+for (const call of ['fsyncSync', 'closeSync']) wrapSync(call, byDescriptor);
 wrapSync('writeSync', byDescriptor, true);
 for (const call of ['open', 'unlink']) wrapCallback(call, byPath);
 for (const call of ['fdatasync', 'fsync', 'close', 'ftruncate']) wrapCallback(call, byDescriptor);

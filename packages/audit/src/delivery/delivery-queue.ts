@@ -136,11 +136,11 @@ export class DeliveryQueue {
     // Not everything that can be awaited answers once, as a promise does.
     if (delivery.outcome !== undefined) return;
     delivery.outcome = outcome;
-    if (this.#answered.push(delivery) === 1) queueMicrotask(this.#settleAnswered);
+    if (this.#answered.push(delivery) === 1) queueMicrotask(this.settleAnswered);
   }
 
-  /** Once for all that is answered in one go: to change the context for each costs more than to settle it. */
-  readonly #settleAnswered = (): void => {
+  /** Tells outcomes, once for all that is answered in one go: to change the context for each costs more than to settle it. */
+  readonly settleAnswered = (): void => {
     const answered = this.#answered;
     this.#answered = [];
     this.#progressAtMs = performance.now();

@@ -16,6 +16,8 @@ interface RollbackWatchOptions {
   readonly sink: AuditSink;
   /** For how long acknowledged events are kept, in milliseconds: after that nothing could be done about it. */
   readonly retentionMs: number;
+  /** Has all outcomes told that the sink has answered with so far. */
+  readonly settle: () => void;
   /** Told that it may have lost what it had stored, at once, and when it turns out that it has not. */
   readonly onDoubt: (isDoubtful: boolean) => void;
   /** Told that the sink has lost what it had stored, or may have. */
@@ -67,6 +69,8 @@ export class RollbackWatch {
   }
 
   async #probe(): Promise<void> {
+    // What was answered before the interruption, and only that, is what the sink may have lost.
+    this.#options.settle();
     if (this.#probing || this.#last === undefined) return;
     if (performance.now() - this.#lastAtMs > this.#options.retentionMs) return;
     this.#probing = true;

@@ -53,6 +53,7 @@ export class InstanceRun {
       const rollback = new RollbackWatch({
         sink: options.sink,
         retentionMs: journal.retentionMs,
+        settle: outbox.queue.settleAnswered,
         onDoubt: (isDoubtful) => this.#doubt(isDoubtful),
         onRollback: (seen) => this.#publishAgain(seen),
       });

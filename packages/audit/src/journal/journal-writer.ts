@@ -20,8 +20,8 @@ import { UnsyncedEvents } from './unsynced-events.ts';
 const RETIRE_MS_MAX = 30_000;
 const RETIRE_MS_MIN = 50;
 const DISK_FULL = new Set(['ENOSPC', 'EDQUOT']);
-/** After a segment could not be begun, before it is tried again: a full disk must not cost every hook a file. */
-const BEGIN_AGAIN_MS = 100;
+/** After a failure, before it is tried again: a full disk must not cost every hook a file, or a write that waits for the disk. */
+const TRY_AGAIN_MS = 100;
 /** For so long nobody is told that there is room, though it is tried. */
 const RETRY_FULL_MS = 1_000;
 /** Of most events. */
@@ -149,6 +149,7 @@ export class JournalWriter {
     if (length > this.#options.segmentBytes - SEGMENT_HEADER_BYTES) {
       throw new SpanledgerError('SPANLEDGER_JOURNAL', `an event of ${length} bytes does not fit into a segment`);
     }
+    if (!this.#isBroken && this.#wasFullLately) throw this.#failure?.error;
     const { active } = this.#segments;
     const segment = active?.fits(length) ? active : this.#begin(position);
     try {
@@ -161,7 +162,7 @@ export class JournalWriter {
   }
 
   #begin(first: number): Segment {
-    if (!this.#isBroken && this.#hasFailedLately(BEGIN_AGAIN_MS)) throw this.#failure?.error;
+    if (!this.#isBroken && this.#hasFailedLately(TRY_AGAIN_MS)) throw this.#failure?.error;
     try {
       // I7: what is written again is at most what is kept in memory, and gives back as much. Waiting for room it would hold up
       // the acknowledgements that make room.
@@ -172,6 +173,10 @@ export class JournalWriter {
       this.#failure = { error, atMs: performance.now() };
       throw error;
     }
+  }
+
+  get #wasFullLately(): boolean {
+    return isDiskFull(this.#failure?.error) && this.#hasFailedLately(TRY_AGAIN_MS);
   }
 
   #hasFailedLately(withinMs: number): boolean {

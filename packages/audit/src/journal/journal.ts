@@ -85,8 +85,7 @@ export interface Journal {
    */
   close(): Promise<void>;
   /**
-   * For the very end of a process, which waits for nothing: saves what was acknowledged, and gives back what was allocated
-   * in advance. What is written stays for the next process. Never throws; nothing after `close`.
+   * For the very end of a process, which waits for nothing: saves what was acknowledged, and cuts off what was not used. What is written stays for the next process. Never throws; nothing after `close`.
    */
   closeNow(): void;
 }

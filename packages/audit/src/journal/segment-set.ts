@@ -57,9 +57,9 @@ export class SegmentSet {
    */
   begin(first: number, mayExceed = false): Segment {
     this.#makeRoom(mayExceed);
-    const number = this.#number + 1;
-    const segment = Segment.create(this.#folder, number, first, this.#options.segmentBytes);
-    this.#number = number;
+    // Also one that fails has its number: its file may be there, and not to be removed now.
+    this.#number += 1;
+    const segment = Segment.create(this.#folder, this.#number, first, this.#options.segmentBytes);
     this.#active = segment;
     this.#segments.push(segment);
     return segment;
@@ -119,7 +119,6 @@ export class SegmentSet {
    * @returns whether any segment is left.
    */
   async close(isDurable: boolean): Promise<boolean> {
-    await this.#removing;
     this.#active = undefined;
     for (const segment of this.#segments) segment.close(!isDurable);
     if (isDurable) {
@@ -169,6 +168,7 @@ export class SegmentSet {
   #inTheWay(): Segment[] | undefined {
     const { maxBytes, segmentBytes } = this.#options;
     let excess = this.bytes + this.#otherBytes() + segmentBytes - maxBytes;
+    if (excess <= 0) return [];
     const early: Segment[] = [];
     for (const segment of this.#removable()) {
       if (excess <= 0) break;

@@ -29,7 +29,7 @@ export class Segment {
   #nameSynced = false;
 
   /**
-   * Makes the file, at the length that it keeps while it is written to: not to have been cut yet says that not all of it need be synced.
+   * Makes the file, at the length that it has until it is closed: one that ends without a rest may not be whole on the disk.
    * Its blocks come with the frames: zeros written before them cost the process as much as the frames do, and the disk twice the bytes.
    *
    * @throws what the file system answers; then there is no file.
@@ -86,7 +86,7 @@ export class Segment {
     return this.#waitingSinceMs;
   }
 
-  /** Bytes on the disk, with what is not used yet. */
+  /** Length of the file, with what is not used yet. */
   get bytes(): number {
     return this.isOpen ? this.#bytesMax : this.#extent.end;
   }

@@ -28,6 +28,13 @@ function failNextSync(): void {
   onTestFinished(() => sync.mockRestore());
 }
 
+/** No other segment can be made: files are there in its place. */
+function blockSegments(journal: Journal): string[] {
+  const blockers = Array.from({ length: 16 }, (_, i) => segmentPath(journal.folder, 4 + i));
+  for (const blocker of blockers) writeFileSync(blocker, '');
+  return blockers;
+}
+
 /** Appends two events, of which the first is acknowledged. */
 function appendTwo(journal: Journal): void {
   for (let n = 1; n <= 2; n += 1) {
@@ -63,8 +70,7 @@ describe('after a sync that failed, a journal', () => {
 
   it('that cannot write it again either gives it to whoever reads, and forgets no acknowledgement', async () => {
     const journal = await openFull();
-    const blocker = segmentPath(journal.folder, 4);
-    writeFileSync(blocker, '');
+    const blockers = blockSegments(journal);
     failNextSync();
     appendTwo(journal);
     const { position } = journal;
@@ -75,7 +81,7 @@ describe('after a sync that failed, a journal', () => {
     expect(await positionsOf(journal)).toEqual(upTo(position));
     journal.acknowledge(position);
 
-    rmSync(blocker);
+    for (const blocker of blockers) rmSync(blocker);
     await until(() => journal.stats.notDurable === 0);
     const lastTwo = (await collect(journal.read(position - 2))).map(({ acknowledged }) => acknowledged);
     expect(lastTwo).toEqual([true, true]);
@@ -84,7 +90,7 @@ describe('after a sync that failed, a journal', () => {
 
   it('leaves it to the next process when this one ends', async () => {
     const journal = await openFull();
-    writeFileSync(segmentPath(journal.folder, 4), '');
+    blockSegments(journal);
     failNextSync();
     appendTwo(journal);
     const durable = journal.whenDurable(journal.position);

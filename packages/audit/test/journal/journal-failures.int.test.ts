@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openJournal } from '../../src/index.ts';
@@ -14,7 +15,8 @@ function strace(log: string, ...injections: string[]): string[] {
 /** Runs it to its end, or kills it when it is ready; and what a later process finds of it. */
 async function runAndFind(injections: readonly string[], how = '') {
   const directory = await newDirectory();
-  const command = strace(path.join(directory, 'strace'), ...injections);
+  const log = path.join(directory, 'strace');
+  const command = strace(log, ...injections);
   const process = new JournalProcess('journal-sync.mjs', [directory, `${EVENTS}`, how], command);
   await (how === 'close' ? process.ended : process.says('ready'));
   await process.kill();
@@ -27,7 +29,8 @@ async function runAndFind(injections: readonly string[], how = '') {
   const seqs = (await collect(adopted.read())).map(({ event }) => event.seq);
   const refusedSeqs = new Set(refused.map(([, seq]) => Number(seq)));
   const accepted = Array.from({ length: EVENTS }, (_, i) => i + 1).filter((seq) => !refusedSeqs.has(seq));
-  return { said: process.stdout, adopted, seqs, accepted, codes: new Set(refused.map(([, , code]) => code)) };
+  const injected = readFileSync(log, 'utf8').split('(INJECTED)').length - 1;
+  return { injected, said: process.stdout, adopted, seqs, accepted, codes: new Set(refused.map(([, , code]) => code)) };
 }
 
 describe.skipIf(!works('strace', '-V'))('a disk that fails', () => {
@@ -43,6 +46,13 @@ describe.skipIf(!works('strace', '-V'))('a disk that fails', () => {
     const { seqs, accepted, codes } = await runAndFind(['pwrite64:error=EIO:when=12+']);
     expect(codes).toEqual(new Set(['SPANLEDGER_JOURNAL']));
     expect(accepted.length).toBeLessThan(EVENTS / 2);
+    expect(seqs).toEqual(accepted);
+  });
+
+  it('that is full is left alone for a while: not every event costs a write that fails', async () => {
+    const { injected, seqs, accepted, codes } = await runAndFind(['pwrite64:error=ENOSPC:when=12+']);
+    expect(codes).toEqual(new Set(['SPANLEDGER_JOURNAL_FULL']));
+    expect(injected).toBeLessThan((EVENTS - accepted.length) / 2);
     expect(seqs).toEqual(accepted);
   });
 

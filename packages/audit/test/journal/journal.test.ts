@@ -5,6 +5,7 @@ import type { SpanledgerError } from '@spanledger/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openJournal } from '../../src/index.ts';
 import type { Journal, JournalOptions } from '../../src/index.ts';
+import { segmentNumbers, segmentPath } from '../../src/journal/journal-files.ts';
 import { collect, newDirectory, sealedEvent, until } from './journal-support.ts';
 
 const SEGMENT_BYTES = 4096;
@@ -184,6 +185,29 @@ describe('the journal', () => {
     const code = (expected: string): object => expect.objectContaining({ code: expected });
     expect(() => openJournal({ directory: file, producer: 'p' })).toThrow(code('SPANLEDGER_JOURNAL'));
     expect(() => openJournal({ directory: file, producer: 'p', maxBytes: 1 })).toThrow(code('SPANLEDGER_OPTION'));
+  });
+
+  it('works with two segments, and cannot be opened with less', async () => {
+    const limits = { producer: 'p', segmentBytes: 4096, retentionMs: 600_000 };
+    const directory = await newDirectory();
+    expect(() => openJournal({ directory, ...limits, maxBytes: 8191 })).toThrow('8192');
+    const journal = openJournal({ directory, ...limits, maxBytes: 8192 });
+    onTestFinished(() => journal.close());
+    for (let n = 1; n <= 100; n += 1) {
+      expect(journal.append(sealedEvent(n, 300)).status).toBe('written');
+      journal.acknowledge(n);
+      await journal.whenDurable(n);
+      expect(journal.stats.bytes).toBeLessThanOrEqual(8192);
+    }
+  });
+
+  it('goes on in another file where it cannot make the next one', async () => {
+    const journal = openJournal({ directory: await newDirectory(), producer: 'p', onProblem: () => {} });
+    onTestFinished(() => journal.close());
+    writeFileSync(segmentPath(journal.folder, 1), '');
+    expect(journal.append(sealedEvent(1)).status).toBe('refused');
+    await until(() => journal.append(sealedEvent(2)).status === 'written');
+    expect(segmentNumbers(journal.folder)).toEqual([1, 2]);
   });
 });
 
