@@ -40,6 +40,14 @@ it('tells what is answered in one go in its order, and each once, whatever else 
   expect(queue.heads.of('run')).toMatchObject({ seq: 3 });
 });
 
+it('does not take it for progress to be asked for outcomes where there are none', async () => {
+  const { queue } = await threeWritten(() => {});
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const before = queue.stalledMs;
+  queue.settleAnswered();
+  expect(queue.stalledMs).toBeGreaterThanOrEqual(before);
+});
+
 it('lets nobody who waits for an outcome and throws cost others theirs: what is thrown is uncaught', async () => {
   const told: number[] = [];
   const fault = new Error('of the application');

@@ -106,7 +106,7 @@ export const MUTANTS = [
     find: 'dead.push(folder);',
     replace: '{}',
     // Where all of it was acknowledged before the kill, its open runs are all that is missing.
-    cases: new Map([[1, /neither stored nor reported|: lost |was abandoned, and nobody says so/]]),
+    cases: new Map([[1, new RegExp(`${LOST.source}|was abandoned, and nobody says so`)]]),
   },
   {
     name: 'nobody-says-what-was-abandoned',
@@ -172,8 +172,8 @@ export const MUTANTS = [
     file: 'audit/dist/journal/folder-lock.js',
     find: 'if (await place.listens(generation))\n                break;',
     replace: '',
-    // Or two remove it at once.
-    cases: new Map([[23, /a live journal was adopted|ENOENT: no such file or directory, scandir/]]),
+    // Or two have adopted it, and one finds its folder removed by the other.
+    cases: new Map([[23, /a live journal was adopted|no such file or directory, scandir '\S+\/faults\/[\da-f-]{36}'/]]),
   },
   {
     name: 'no-probe',

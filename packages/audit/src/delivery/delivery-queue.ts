@@ -142,6 +142,7 @@ export class DeliveryQueue {
   /** Tells outcomes, once for all that is answered in one go: to change the context for each costs more than to settle it. */
   readonly settleAnswered = (): void => {
     const answered = this.#answered;
+    if (answered.length === 0) return;
     this.#answered = [];
     this.#progressAtMs = performance.now();
     // I8: a sink may answer in any context, such as that of its connection, and of the request that opened it.

@@ -176,7 +176,7 @@ export class JournalWriter {
   }
 
   get #wasFullLately(): boolean {
-    return isDiskFull(this.#failure?.error) && this.#hasFailedLately(TRY_AGAIN_MS);
+    return this.#hasFailedLately(TRY_AGAIN_MS) && isDiskFull(this.#failure?.error);
   }
 
   #hasFailedLately(withinMs: number): boolean {

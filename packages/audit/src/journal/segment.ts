@@ -29,10 +29,10 @@ export class Segment {
   #nameSynced = false;
 
   /**
-   * Makes the file, at the length that it has until it is closed: one that ends without a rest may not be whole on the disk.
+   * Makes the file, at the length that it has until it is closed: as long as it has it, not all that is in it need be on the disk.
    * Its blocks come with the frames: zeros written before them cost the process as much as the frames do, and the disk twice the bytes.
    *
-   * @throws what the file system answers; then there is no file.
+   * @throws what the file system answers.
    */
   static create(folder: string, number: number, first: number, bytesMax: number): Segment {
     const file = segmentPath(folder, number);
